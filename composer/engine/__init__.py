@@ -1,0 +1,1 @@
+"""What runs a stack: containers, images, networks, volumes. Knows no stacks; usable alone, by any Docker client."""
