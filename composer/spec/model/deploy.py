@@ -1,0 +1,86 @@
+"""`deploy`: replicas, resources, and how a service is rolled out. Source: Compose Deploy Specification."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from composer.spec.model.limits import DeviceRequest
+from composer.spec.model.values import ALWAYS, Cpus, Duration, Size, Spec
+
+
+class Rollout(Spec):
+    """`update_config` and `rollback_config`."""
+
+    parallelism: int | None = None
+    delay: Duration = 0
+    failure_action: str = ""
+    monitor: Duration = 0
+    max_failure_ratio: float = 0.0
+    order: str = ""
+
+
+class DiscreteResource(Spec):
+    """So many of a user-defined kind."""
+
+    kind: str = Field(default="", json_schema_extra=ALWAYS)
+    value: int = Field(default=0, json_schema_extra=ALWAYS)
+
+
+class GenericResource(Spec):
+    """A user-defined resource of a node."""
+
+    discrete_resource_spec: DiscreteResource | None = None
+
+
+class ResourceLimits(Spec):
+    """`limits` or `reservations`; 0 means unset."""
+
+    cpus: Cpus = 0.0
+    memory: Size = 0
+    pids: int = 0
+    devices: list[DeviceRequest] = []
+    generic_resources: list[GenericResource] = []
+
+
+class Resources(Spec):
+    """What a replica may use at most, and what is set aside for it."""
+
+    limits: ResourceLimits | None = None
+    reservations: ResourceLimits | None = None
+
+
+class RestartPolicy(Spec):
+    """`condition`: none, on-failure, any."""
+
+    condition: str = ""
+    delay: Duration | None = None
+    max_attempts: int | None = None
+    window: Duration | None = None
+
+
+class Preference(Spec):
+    """A placement preference."""
+
+    spread: str = ""
+
+
+class Placement(Spec):
+    """Which nodes may run the service."""
+
+    constraints: list[str] = []
+    preferences: list[Preference] = []
+    max_replicas_per_node: int = 0
+
+
+class Deploy(Spec):
+    """The whole of `deploy`."""
+
+    mode: str = ""
+    replicas: int | None = None
+    labels: dict[str, str] = {}
+    update_config: Rollout | None = None
+    rollback_config: Rollout | None = None
+    resources: Resources = Field(default=Resources(), json_schema_extra=ALWAYS)
+    restart_policy: RestartPolicy | None = None
+    placement: Placement = Field(default=Placement(), json_schema_extra=ALWAYS)
+    endpoint_mode: str = ""

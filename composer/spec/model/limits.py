@@ -1,0 +1,73 @@
+"""Limits and devices of a service: ulimits, block I/O, device mappings and requests, logging."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from composer.spec.model.values import HIDDEN, DeviceCount, Size, Spec
+
+
+class Ulimit(Spec):
+    """Both limits are always set; `single`: the file gave one number for both."""
+
+    soft: int = 0
+    hard: int = 0
+    single: bool = Field(default=False, json_schema_extra=HIDDEN)
+
+
+class DeviceWeight(Spec):
+    """Relative block I/O weight of one device."""
+
+    path: str = ""
+    weight: int = 0
+
+
+class DeviceRate(Spec):
+    """A limit of one device: bytes, or operations, a second."""
+
+    path: str = ""
+    rate: Size = 0
+
+
+class Blkio(Spec):
+    """`blkio_config`."""
+
+    weight: int = 0
+    weight_device: list[DeviceWeight] = []
+    device_read_bps: list[DeviceRate] = []
+    device_read_iops: list[DeviceRate] = []
+    device_write_bps: list[DeviceRate] = []
+    device_write_iops: list[DeviceRate] = []
+
+
+class Device(Spec):
+    """A device of the host made visible in the container. A CDI name has the same source and target."""
+
+    source: str = ""
+    target: str = ""
+    permissions: str = ""
+
+
+class DeviceRequest(Spec):
+    """A request to a device driver (`gpus`, `deploy.resources.reservations.devices`); `count` -1: all."""
+
+    capabilities: list[str] = []
+    driver: str = ""
+    count: DeviceCount = 0
+    device_ids: list[str] = []
+    options: dict[str, str] = {}
+
+
+class Logging(Spec):
+    """Where the output of the containers goes."""
+
+    driver: str = ""
+    options: dict[str, str] = {}
+
+
+class CredentialSpec(Spec):
+    """Windows only."""
+
+    config: str = ""
+    file: str = ""
+    registry: str = ""

@@ -1,0 +1,74 @@
+"""Networks of a stack, a service's attachment to one, and its published ports. Source: Compose Specification, chapter "networks"."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from composer.spec.model.values import ALWAYS, HIDDEN, Spec
+
+
+class Pool(Spec):
+    """One address range of a network."""
+
+    subnet: str = ""
+    gateway: str = ""
+    ip_range: str = ""
+    aux_addresses: dict[str, str] = {}
+
+
+class Ipam(Spec):
+    """Address management of a network."""
+
+    driver: str = ""
+    config: list[Pool] = []
+    options: dict[str, str] = Field(default={}, json_schema_extra=HIDDEN)
+
+
+class Network(Spec):
+    """A network of the stack; `name` is the engine's name for it."""
+
+    name: str = ""
+    driver: str = ""
+    driver_opts: dict[str, str] = {}
+    ipam: Ipam = Field(default=Ipam(), json_schema_extra=ALWAYS)
+    external: bool = False
+    internal: bool = False
+    attachable: bool = False
+    labels: dict[str, str] = {}
+    enable_ipv4: bool | None = None
+    enable_ipv6: bool | None = None
+
+
+class ServiceNetwork(Spec):
+    """How a service is attached. `declared` is False when the file only names the network."""
+
+    aliases: list[str] = []
+    driver_opts: dict[str, str] = {}
+    gw_priority: int = 0
+    interface_name: str = ""
+    ipv4_address: str = ""
+    ipv6_address: str = ""
+    link_local_ips: list[str] = []
+    mac_address: str = ""
+    priority: int = 0
+    declared: bool = Field(default=True, json_schema_extra=HIDDEN)
+
+
+class Port(Spec):
+    """A published port. `published`: a port, a range `8000-8010` to choose from, or "" for any free one. `target`: in the container."""
+
+    name: str = ""
+    mode: str = ""
+    host_ip: str = ""
+    target: int = 0
+    published: str = ""
+    protocol: str = ""
+    app_protocol: str = ""
+
+    @property
+    def published_range(self) -> tuple[int, int] | None:
+        """First and last published port, or None for any free one."""
+        if not self.published:
+            return None
+        first, _, last = self.published.partition("-")
+        return int(first), int(last or first)

@@ -1,0 +1,166 @@
+"""A service: what its containers run, with what, and next to whom. Source: Compose Specification, chapter "services".
+
+Everything is in long form and resolved: paths absolute, `env_file` already in `environment`, `label_file` in `labels`, `extends` gone.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from composer.spec.model.build import Build, Develop, Hook
+from composer.spec.model.deploy import Deploy
+from composer.spec.model.files import Grant
+from composer.spec.model.limits import Blkio, CredentialSpec, Device, DeviceRequest, Logging, Ulimit
+from composer.spec.model.network import Port, ServiceNetwork
+from composer.spec.model.values import ALWAYS, HIDDEN, Cpus, Duration, Size, Spec, SwapSize
+from composer.spec.model.volume import ServiceVolume
+
+
+class Dependency(Spec):
+    """`condition`: service_started, service_healthy, service_completed_successfully. `restart`: follow the other's restarts."""
+
+    condition: str = "service_started"
+    restart: bool = False
+    required: bool = Field(default=True, json_schema_extra=ALWAYS)
+
+
+class HealthCheck(Spec):
+    """`test`: `["CMD", ...]`, `["CMD-SHELL", line]`, `["NONE"]` or empty (the image's). None: the image's or the engine's default."""
+
+    test: list[str] = []
+    timeout: Duration | None = None
+    interval: Duration | None = None
+    retries: int | None = None
+    start_period: Duration | None = None
+    start_interval: Duration | None = None
+    disable: bool = False
+
+
+class EnvFile(Spec):
+    """A file that was merged into `environment`."""
+
+    path: str
+    required: bool = True
+    format: str = ""
+
+
+class Provider(Spec):
+    """A service that something else runs."""
+
+    type: str
+    options: dict[str, list[str]] = {}
+
+
+class ServiceModel(Spec):
+    """How a service learns of an AI model."""
+
+    endpoint_var: str = ""
+    model_var: str = ""
+    declared: bool = Field(default=True, json_schema_extra=HIDDEN)
+
+
+class Service(Spec):
+    """One service. `command` and `entrypoint`: None is the image's, `[]` clears it. `scale`/`deploy.replicas`: see `replicas`."""
+
+    name: str = Field(default="", json_schema_extra=HIDDEN)
+    profiles: list[str] = []
+    annotations: dict[str, str] = {}
+    attach: bool | None = None
+    build: Build | None = None
+    develop: Develop | None = None
+    blkio_config: Blkio | None = None
+    cap_add: list[str] = []
+    cap_drop: list[str] = []
+    cgroup_parent: str = ""
+    cgroup: str = ""
+    cpu_count: int = 0
+    cpu_percent: float = 0.0
+    cpu_period: int = 0
+    cpu_quota: int = 0
+    cpu_rt_period: int = 0
+    cpu_rt_runtime: int = 0
+    cpus: Cpus = 0.0
+    cpuset: str = ""
+    cpu_shares: int = 0
+    command: list[str] | None = Field(default=None, json_schema_extra=ALWAYS)
+    configs: list[Grant] = []
+    container_name: str = ""
+    credential_spec: CredentialSpec | None = None
+    depends_on: dict[str, Dependency] = {}
+    deploy: Deploy | None = None
+    device_cgroup_rules: list[str] = []
+    devices: list[Device] = []
+    dns: list[str] = []
+    dns_opt: list[str] = []
+    dns_search: list[str] = []
+    domainname: str = ""
+    entrypoint: list[str] | None = Field(default=None, json_schema_extra=ALWAYS)
+    provider: Provider | None = None
+    environment: dict[str, str | None] = {}  # None: unset, and taken out of the image's
+    env_file: list[EnvFile] = Field(default=[], json_schema_extra=HIDDEN)
+    expose: list[str] = []
+    external_links: list[str] = []
+    extra_hosts: list[str] = []  # `name=address`
+    group_add: list[str] = []
+    gpus: list[DeviceRequest] = []
+    hostname: str = ""
+    healthcheck: HealthCheck | None = None
+    image: str = ""
+    init: bool | None = None
+    ipc: str = ""
+    isolation: str = ""
+    labels: dict[str, str] = {}
+    label_file: list[str] = Field(default=[], json_schema_extra=HIDDEN)
+    links: list[str] = []
+    logging: Logging | None = None
+    mem_limit: Size = 0
+    mem_reservation: Size = 0
+    memswap_limit: SwapSize = 0
+    mem_swappiness: Size = 0
+    mac_address: str = ""
+    models: dict[str, ServiceModel] = {}
+    network_mode: str = ""
+    networks: dict[str, ServiceNetwork] = {}
+    oom_kill_disable: bool = False
+    oom_score_adj: int = 0
+    pid: str = ""
+    pids_limit: int = 0
+    platform: str = ""
+    ports: list[Port] = []
+    privileged: bool = False
+    pull_policy: str = ""
+    pull_refresh_after: str = ""
+    read_only: bool = False
+    restart: str = ""
+    runtime: str = ""
+    scale: int | None = None
+    secrets: list[Grant] = []
+    security_opt: list[str] = []
+    shm_size: Size = 0
+    stdin_open: bool = False
+    stop_grace_period: Duration | None = None
+    stop_signal: str = ""
+    storage_opt: dict[str, str] = {}
+    sysctls: dict[str, str] = {}
+    tmpfs: list[str] = []
+    tty: bool = False
+    ulimits: dict[str, Ulimit] = {}
+    use_api_socket: bool = False
+    user: str = ""
+    userns_mode: str = ""
+    uts: str = ""
+    volumes: list[ServiceVolume] = []
+    volumes_from: list[str] = []
+    working_dir: str = ""
+    pre_start: list[Hook] = []
+    post_start: list[Hook] = []
+    pre_stop: list[Hook] = []
+
+    @property
+    def replicas(self) -> int:
+        """How many containers are wanted."""
+        if self.scale is not None:
+            return self.scale
+        if self.deploy is not None and self.deploy.replicas is not None:
+            return self.deploy.replicas
+        return 1

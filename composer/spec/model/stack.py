@@ -1,0 +1,78 @@
+"""A stack: services, networks, volumes, secrets and configs under one name (Compose says project)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import Field
+
+from composer.errors import ComposerError, Diagnostic
+from composer.spec.model.files import Config, Secret
+from composer.spec.model.network import Network
+from composer.spec.model.service import Service
+from composer.spec.model.values import Spec
+from composer.spec.model.volume import Volume
+
+
+class Model(Spec):
+    """An AI model that services use."""
+
+    name: str = ""
+    model: str
+    context_size: int = 0
+    runtime_flags: list[str] = []
+
+
+class Stack(Spec):
+    """What is wanted, resolved and checked.
+
+    `directory`: absolute, what relative paths were resolved against. `files`: absolute paths, in order of merging; "-" for standard input.
+    `services`: the enabled ones; the others (by profile) are in `disabled_services`. `environment`: what `${...}` saw.
+    `used_variables`: the variables that the files name and that were set, with their values. `warnings`: to be shown, not fatal.
+    """
+
+    name: str
+    directory: str
+    files: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
+    services: dict[str, Service] = {}
+    disabled_services: dict[str, Service] = {}
+    networks: dict[str, Network] = {}
+    volumes: dict[str, Volume] = {}
+    secrets: dict[str, Secret] = {}
+    configs: dict[str, Config] = {}
+    models: dict[str, Model] = {}
+    environment: Mapping[str, str] = Field(default={}, repr=False)
+    used_variables: Mapping[str, str] = Field(default={}, repr=False)
+    warnings: tuple[Diagnostic, ...] = ()
+
+    def enable(self, names: Iterable[str]) -> Stack:
+        """This stack with the named services enabled even if their profile is not active (what naming one on the command line does)."""
+        wanted = {name: self.disabled_services[name] for name in names if name in self.disabled_services}
+        if not wanted:
+            return self
+        left = {name: service for name, service in self.disabled_services.items() if name not in wanted}
+        return self.model_copy(update={"services": self.services | wanted, "disabled_services": left})
+
+    def select(self, names: Iterable[str], *, dependencies: bool = True) -> Stack:
+        """This stack with only the named services and, unless told otherwise, what they depend on; all when none is named.
+
+        The others are kept in `disabled_services`. ComposerError `no such service: x` for an unknown name.
+        """
+        wanted = list(dict.fromkeys(names))
+        if not wanted:
+            return self
+        stack = self.enable(wanted)
+        keep: dict[str, Service] = {}
+        while wanted:
+            name = wanted.pop()
+            service = stack.services.get(name)
+            if service is None:
+                raise ComposerError(f"no such service: {name}", code="spec.no-such-service")
+            if name not in keep:
+                keep[name] = service
+                wanted += [d for d in service.depends_on if d in stack.services] if dependencies else []
+        left = {name: service for name, service in stack.services.items() if name not in keep}
+        kept: dict[str, Any] = {name: stack.services[name] for name in stack.services if name in keep}
+        return stack.model_copy(update={"services": kept, "disabled_services": stack.disabled_services | left})

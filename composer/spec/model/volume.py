@@ -1,0 +1,66 @@
+"""Volumes of a stack and the mounts of a service. Source: Compose Specification, chapter "volumes" and the services' attribute."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+from composer.spec.model.values import Size, Spec
+
+
+class BindOptions(Spec):
+    """Options of a bind mount. `create_host_path`: a missing source is made as a directory (short syntax) or is an error."""
+
+    selinux: str = ""
+    propagation: str = ""
+    create_host_path: bool = False
+    recursive: str = ""
+
+
+class VolumeOptions(Spec):
+    """Options of a mount of a volume."""
+
+    labels: dict[str, str] = {}
+    nocopy: bool = False
+    subpath: str = ""
+
+
+TmpfsMode = Annotated[int, BeforeValidator(lambda value: int(value, 8) if isinstance(value, str) and value.isdigit() else value)]
+
+
+class TmpfsOptions(Spec):
+    """Options of a tmpfs mount; 0 means unset."""
+
+    size: Size = 0
+    mode: TmpfsMode = 0
+
+
+class ImageOptions(Spec):
+    """Options of a mount of an image's files."""
+
+    subpath: str = ""
+
+
+class ServiceVolume(Spec):
+    """One mount. `type`: bind, volume, tmpfs, image, npipe, cluster. `source`: an absolute path, a key of the stack's volumes, or ""."""
+
+    type: str
+    source: str = ""
+    target: str = ""
+    read_only: bool = False
+    consistency: str = ""
+    bind: BindOptions | None = None
+    volume: VolumeOptions | None = None
+    tmpfs: TmpfsOptions | None = None
+    image: ImageOptions | None = None
+
+
+class Volume(Spec):
+    """A named volume of the stack; `name` is the engine's name for it."""
+
+    name: str = ""
+    driver: str = ""
+    driver_opts: dict[str, str] = {}
+    external: bool = False
+    labels: dict[str, str] = {}
