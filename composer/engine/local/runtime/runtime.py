@@ -1,0 +1,221 @@
+"""Containers by conmon and an OCI runtime (crun, or runc): create, start, wait, signal, pause, delete.
+
+Knows bundles, not images, networks or rows. What the runtime program would only do by system calls is done here directly: start is a
+byte in exec.fifo, kill a pidfd signal, pause and update files of the cgroup, delete a few unlinks (FACTS 1.4, 2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import json
+import os
+import shutil
+import signal as signals
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from composer.engine.errors import EngineError, InvalidArgument, NotRunning, Unavailable
+from composer.engine.local.files import remove_tree
+from composer.engine.local.layout import Layout
+from composer.engine.local.linux.process import send_signal
+from composer.engine.local.runtime import conmon, watch
+from composer.engine.local.runtime.bundle import Bundle, Exit, Handle
+from composer.engine.local.runtime.cgroup import Hierarchies
+from composer.engine.local.runtime.spawn import THREADS, Spawner
+
+KNOWN = ("crun", "runc")  # in the order of preference
+COMMAND_TIMEOUT = 30.0  # seconds for one run of a runtime program
+
+
+class Runtime:
+    """All containers of one engine. Call `open` once, `close` at the end; containers outlive both."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._spawner = Spawner([layout.root, layout.run])
+        self._creating = asyncio.Semaphore(THREADS)
+        self._programs: dict[str, str] = {}
+        self.hierarchies = Hierarchies.detect()
+
+    async def open(self) -> None:
+        """Find the programs and make ready to spawn. Raises Unavailable when conmon or every runtime is missing."""
+        self._programs = {name: path for name in ("conmon", *KNOWN) if (path := shutil.which(name, path=conmon.PATH))}
+        if "conmon" not in self._programs:
+            raise Unavailable("conmon is not installed", hint="apt-get install conmon")
+        if not self.available():
+            raise Unavailable("neither crun nor runc is installed", hint="apt-get install crun")
+        await asyncio.to_thread(self._layout.make)
+        await asyncio.to_thread(self._spawner.start)
+
+    async def close(self) -> None:
+        """Leave containers running; undo what only the daemon needs."""
+        await asyncio.to_thread(self._spawner.close)
+        await asyncio.to_thread(self._drop_parents, self._layout.cgroups)
+
+    def available(self) -> Mapping[str, str]:
+        """The OCI runtimes of this machine: name -> path."""
+        return {name: path for name, path in self._programs.items() if name in KNOWN}
+
+    @property
+    def default(self) -> str:
+        """The runtime for containers that name none."""
+        return next(iter(self.available()), KNOWN[0])
+
+    def program(self, name: str) -> str:
+        """The path of a runtime. Raises InvalidArgument in dockerd's words."""
+        found = self._programs.get(name) if name in KNOWN else None
+        if found is None:
+            raise InvalidArgument(f"unknown or invalid runtime name: {name}", hint=f"there are {', '.join(self.available())}")
+        return found
+
+    async def create(self, bundle: Bundle, config: Mapping[str, Any]) -> Handle:
+        """Write config.json and create the container, ready for `start`; its streams can be attached to from now on.
+
+        Raises CommandNotFound, CommandNotExecutable, EngineError (the runtime's words); then nothing of it is left but the directory.
+        """
+        programs = conmon.Programs(self._programs["conmon"], self.program(bundle.runtime), self._layout.runtime_root)
+        async with self._creating:
+            try:
+                return await self._spawner.run(self._create, programs, bundle, config)
+            except BaseException:
+                await asyncio.shield(asyncio.to_thread(self._wipe, bundle))
+                raise
+
+    def _create(self, programs: conmon.Programs, bundle: Bundle, config: Mapping[str, Any]) -> Handle:
+        bundle.directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+        for stale in (bundle.exit_file, bundle.oom_file):
+            stale.unlink(missing_ok=True)
+        fd = os.open(bundle.directory / "config.json", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "w") as file:
+            json.dump(config, file)
+        self.hierarchies.prepare(bundle.cgroup.rpartition("/")[0])
+        argv = config["process"]["args"]
+        return conmon.create(programs, bundle, argv[0] if argv else "", lambda pid: self.hierarchies.adopt(self._conmon_cgroup, pid))
+
+    @property
+    def _conmon_cgroup(self) -> str:
+        return f"{self._layout.cgroups}/conmon"
+
+    async def start(self, bundle: Bundle, handle: Handle) -> None:
+        """Let the created container's first process run."""
+        if bundle.runtime == "crun" and self._open_gate(bundle):
+            return
+        await self._command(bundle, "start", bundle.id)
+
+    def _open_gate(self, bundle: Bundle) -> bool:
+        """What `crun start` does: a byte into the fifo that the first process waits at."""
+        fifo = self._layout.runtime_root / bundle.id / "exec.fifo"
+        try:
+            fd = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # nobody waits there (yet): the program itself sorts it out
+                return False
+            raise
+        try:
+            os.write(fd, b"1")
+        finally:
+            os.close(fd)
+        fifo.unlink(missing_ok=True)
+        return True
+
+    async def _command(self, bundle: Bundle, *words: str) -> None:
+        program = self.program(bundle.runtime)
+
+        def run() -> subprocess.CompletedProcess[bytes]:
+            return subprocess.run(
+                [program, "--root", str(self._layout.runtime_root), *words],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                timeout=COMMAND_TIMEOUT,
+                check=False,
+            )
+
+        try:
+            done = await self._spawner.run(run)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise EngineError(f"{bundle.runtime} {words[0]} of container {bundle.id[:12]} failed: {error}") from error
+        if done.returncode:
+            text = done.stderr.decode(errors="replace").strip()
+            raise EngineError(f"{bundle.runtime} {words[0]} of container {bundle.id[:12]} failed: {text}")
+
+    def signal(self, handle: Handle, number: int) -> None:
+        """Send a signal to the first process. Raises NotRunning when it has ended."""
+        try:
+            pidfd = handle.init.open()
+            try:
+                send_signal(pidfd, number)
+            finally:
+                os.close(pidfd)
+        except ProcessLookupError as error:
+            raise NotRunning("the container has ended") from error
+
+    def alive(self, handle: Handle) -> bool:
+        """Whether the first process is there (a zombie is not)."""
+        try:
+            pidfd = handle.init.open()
+        except ProcessLookupError:
+            return False
+        try:
+            send_signal(pidfd, 0)
+            state = Path(f"/proc/{handle.init.pid}/stat").read_bytes()
+            return state[state.rindex(b")") + 2 :][:1] not in (b"Z", b"X")
+        except (ProcessLookupError, FileNotFoundError):
+            return False
+        finally:
+            os.close(pidfd)
+
+    async def wait(self, bundle: Bundle, handle: Handle) -> Exit:
+        """Until it has ended, whoever ended it; right away when it has ended before."""
+        end = await watch.wait(bundle, handle)
+        oom = end.oom or self.hierarchies.oom_kills(bundle.cgroup) > 0
+        return Exit(end.code, oom, end.finished_at)
+
+    async def pause(self, bundle: Bundle) -> None:
+        await asyncio.to_thread(self.hierarchies.freeze, bundle.cgroup, True)
+
+    async def unpause(self, bundle: Bundle) -> None:
+        await asyncio.to_thread(self.hierarchies.freeze, bundle.cgroup, False)
+
+    def processes(self, bundle: Bundle) -> list[int]:
+        """The pids of the container, as the host counts them."""
+        return self.hierarchies.processes(bundle.cgroup)
+
+    async def delete(self, bundle: Bundle) -> None:
+        """Remove all that is left of it: processes, runtime's record, cgroup, bundle directory. Missing is fine; idempotent."""
+        await asyncio.to_thread(self._delete, bundle)
+
+    def _delete(self, bundle: Bundle) -> None:
+        self._wipe(bundle)
+        try:
+            remove_tree(bundle.directory)
+        except OSError as error:
+            raise EngineError(f"cannot remove {bundle.directory}: {error.strerror}") from error
+
+    def _wipe(self, bundle: Bundle) -> None:
+        """All but the directory. Its own conmon goes too, when its container never came to be."""
+        self.hierarchies.delete(bundle.cgroup)
+        with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
+            self._end_conmon(int((bundle.directory / "conmon.pid").read_text()), bundle)
+        shutil.rmtree(self._layout.runtime_root / bundle.id, ignore_errors=True)
+        self._drop_parents(bundle.cgroup.rpartition("/")[0])
+
+    def _end_conmon(self, pid: int, bundle: Bundle) -> None:
+        pidfd = os.pidfd_open(pid)
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if bundle.id.encode() in words and str(bundle.directory).encode() in words:  # not another's, by a reused pid
+                send_signal(pidfd, signals.SIGKILL)
+        finally:
+            os.close(pidfd)
+
+    def _drop_parents(self, parent: str) -> None:
+        for path in (self._conmon_cgroup, parent, self._layout.cgroups):
+            if path:
+                self.hierarchies.delete_empty(path)
