@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
-import stat
 from pathlib import Path
 
+from composer.engine.local.linux.beneath import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV, open_in_root
 from composer.engine.local.linux.libc import check, libc
 from composer.engine.local.linux.mount import unmount_beneath
 
@@ -50,8 +51,8 @@ def sync_filesystem(path: Path) -> None:
 def remove_tree(path: Path) -> None:
     """Delete ``path`` and all beneath it; what is mounted there is unmounted first, never emptied. Missing is fine.
 
-    Works by directory fds, follows no link and crosses no device, so neither a race nor a mount that stays can lead it elsewhere.
-    Raises OSError (EXDEV) when another file system is still there.
+    Works by directory fds, follows no link and crosses no mount, so neither a race nor a mount that stays can lead it elsewhere.
+    Raises OSError (EXDEV, EBUSY) when something is still mounted there.
     """
     unmount_beneath(path)
     try:
@@ -59,26 +60,59 @@ def remove_tree(path: Path) -> None:
     except FileNotFoundError:
         return
     try:
-        _remove_entry(parent, path.name, os.fstat(parent).st_dev)
+        remove_at(parent, path.name)
     except FileNotFoundError:
         return
     finally:
         os.close(parent)
 
 
-def _remove_entry(directory: int, name: str, device: int) -> None:
-    status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-    if not stat.S_ISDIR(status.st_mode):
+def remove_at(directory: int, name: str) -> None:
+    """Delete the entry ``name`` of an open directory and all beneath it, as `remove_tree` but without unmounting.
+
+    Iterative, with one fd open at a time: a container can make a tree deeper than Python's stack and the limit of open files.
+    """
+    try:
         os.unlink(name, dir_fd=directory)
         return
-    if status.st_dev != device:
-        raise OSError(18, "another file system is mounted there", name)
-    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    except IsADirectoryError:
+        pass
+    fd = _enter(directory, name)
+    above: list[tuple[str, list[str], tuple[int, int]]] = []  # name, its parent's other names, its parent's identity
+    left = os.listdir(fd)
     try:
-        with os.scandir(fd) as entries:
-            names = [entry.name for entry in entries]
-        for child in names:
-            _remove_entry(fd, child, device)
+        while left or above:
+            if left:
+                child = left.pop()
+                try:
+                    os.unlink(child, dir_fd=fd)
+                except FileNotFoundError:
+                    continue
+                except IsADirectoryError:
+                    above.append((child, left, _identity(fd)))
+                    fd = _replace(fd, _enter(fd, child))
+                    left = os.listdir(fd)
+            else:
+                child, left, parent = above.pop()
+                fd = _replace(fd, os.open("..", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=fd))
+                if _identity(fd) != parent:  # moved meanwhile: what we stand in now is not ours to empty
+                    raise OSError(errno.EXDEV, "the directory was moved while it was deleted", child)
+                os.rmdir(child, dir_fd=fd)
     finally:
         os.close(fd)
     os.rmdir(name, dir_fd=directory)
+
+
+def _enter(directory: int, name: str) -> int:
+    """The directory ``name``, never through a link nor into something mounted on it (bind mounts of the same disk too)."""
+    return open_in_root(directory, name, os.O_RDONLY | os.O_DIRECTORY, resolve=RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV)
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
+
+
+def _replace(old: int, new: int) -> int:
+    os.close(old)
+    return new

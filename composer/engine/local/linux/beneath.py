@@ -8,7 +8,7 @@ import struct
 from composer.engine.local.linux.libc import syscall
 
 _OPENAT2 = 437
-RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH, RESOLVE_IN_ROOT = 2, 4, 8, 16
+RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH, RESOLVE_IN_ROOT = 1, 2, 4, 8, 16
 
 
 def open_in_root(root_fd: int, path: str | bytes, flags: int, mode: int = 0, *, resolve: int = RESOLVE_IN_ROOT) -> int:
