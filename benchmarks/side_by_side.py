@@ -3,8 +3,8 @@
 
     sudo .venv/bin/python benchmarks/side_by_side.py [--sizes 1,20,100] [--runs 5]
 
-Starts a composer engine of its own (state in a temporary directory) and takes the docker compose that it finds: DOCKER="docker compose" names
-another. Every sample is a whole process, from start to exit. One round of warm-up, then --runs rounds; in each, every verb of composer
+Starts a composer engine of its own (state in a temporary directory) and takes the docker compose that it finds: DOCKER="docker compose"
+names another. Every sample is a whole process, from start to exit. One round of warm-up, then --runs rounds; in each, every verb of composer
 is followed by the same verb of docker compose, so that a machine that slows down slows both. Says so when there is no peer.
 
 A row: verb, size, median of composer [min, max], median of the peer [min, max], ratio (above 1: composer is faster).
