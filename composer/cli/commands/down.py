@@ -1,0 +1,33 @@
+"""``composer down``: nothing of the stack is left (volumes and images only when asked)."""
+
+from __future__ import annotations
+
+import click
+
+from composer.cli.app import app
+from composer.cli.options import dry_run, files, services, timeout
+from composer.cli.stack import run
+
+
+@click.command()
+@files
+@dry_run
+@services
+@timeout
+@click.option("--remove-orphans", is_flag=True, help="Remove containers of services that the file does not have.")
+@click.option(
+    "--rmi", type=click.Choice(["local", "all"]), default=None, help="Remove images; local: only those without a name of their own."
+)
+@click.option("-v", "--volumes", is_flag=True, help="Remove the file's named volumes and anonymous volumes.")
+def down(services: tuple[str, ...], timeout: int | None, remove_orphans: bool, rmi: str | None, volumes: bool) -> int:
+    """Stop and remove containers, networks."""
+    application = app()
+    options = {
+        "services": list(services),
+        "timeout": timeout,
+        "remove_orphans": remove_orphans,
+        "rmi": rmi or "",
+        "volumes": volumes,
+        "dry_run": application.dry_run,
+    }
+    return int(run(application, "down", options).get("exit", 0))

@@ -1,0 +1,44 @@
+"""``composer plan``: what `up` would do, and why; nothing is touched."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from composer.cli.app import app
+from composer.cli.commands.up import scales
+from composer.cli.listing import dump
+from composer.cli.options import files, services, timeout
+from composer.cli.stack import run
+
+CHANGES = 2  # --detailed-exitcode: there is something to do
+
+
+@click.command()
+@files
+@services
+@timeout
+@click.option("--detailed-exitcode", is_flag=True, help="0: nothing to do, 1: error, 2: something to do.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print the plan.")
+@click.option("--scale", multiple=True, metavar="SERVICE=N", help="Number of containers of a service.")
+@click.option("--remove-orphans", is_flag=True, help="Remove containers of services that the file does not have.")
+@click.option("--force-recreate", is_flag=True, help="Recreate containers although nothing changed.")
+@click.option("--no-recreate", is_flag=True, help="Keep existing containers although something changed.")
+@click.option("--always-recreate-deps", is_flag=True, help="Recreate dependencies, too.")
+@click.option("--no-deps", is_flag=True, help="Leave linked services alone.")
+@click.option("--build", is_flag=True, help="Build images before starting containers.")
+@click.option("--no-build", is_flag=True, help="Do not build an image.")
+@click.option("--pull", type=click.Choice(["always", "missing", "never", "policy"]), default="policy", help="Pull images before running.")
+def plan(services: tuple[str, ...], detailed_exitcode: bool, form: str, scale: tuple[str, ...], **flags: Any) -> int:
+    """Show what `up` would do, and why."""
+    pull = flags.pop("pull")
+    options = {"services": list(services), "scale": scales(scale), "pull": "" if pull == "policy" else pull, **flags}
+    result = run(app(), "plan", options)
+    actions = result.get("actions") or []
+    if form == "json":
+        sys.stdout.write(dump(actions) + "\n")
+    else:
+        sys.stdout.write(result.get("text") or "nothing to do\n")
+    return CHANGES if detailed_exitcode and actions else 0

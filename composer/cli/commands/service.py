@@ -1,0 +1,115 @@
+"""The commands that change a service's state: start, stop, restart, kill, pause, unpause, rm, scale."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from composer.cli.app import app
+from composer.cli.commands.up import scales
+from composer.cli.options import dry_run, files, services, timeout
+from composer.cli.stack import run
+
+
+def _do(verb: str, services: tuple[str, ...], **options: Any) -> int:
+    application = app()
+    full = {"services": list(services), "dry_run": application.dry_run, **options}
+    return int(run(application, verb, full).get("exit", 0))
+
+
+@click.command()
+@files
+@dry_run
+@services
+@click.option("--wait", is_flag=True, help="Wait until services are running or healthy.")
+@click.option("--wait-timeout", type=int, default=0, metavar="SECONDS", help="Longest time to wait for that.")
+def start(services: tuple[str, ...], wait: bool, wait_timeout: int) -> int:
+    """Start services."""
+    return _do("start", services, wait=wait, wait_timeout=wait_timeout or None)
+
+
+@click.command()
+@files
+@dry_run
+@services
+@timeout
+def stop(services: tuple[str, ...], timeout: int | None) -> int:
+    """Stop services."""
+    return _do("stop", services, timeout=timeout)
+
+
+@click.command()
+@files
+@dry_run
+@services
+@timeout
+@click.option("--no-deps", is_flag=True, help="Do not restart dependent services.")
+def restart(services: tuple[str, ...], timeout: int | None, no_deps: bool) -> int:
+    """Restart service containers."""
+    return _do("restart", services, timeout=timeout, no_deps=no_deps)
+
+
+@click.command()
+@files
+@dry_run
+@services
+@click.option("-s", "--signal", default="SIGKILL", metavar="SIGNAL", help="The signal (SIGKILL).")
+@click.option("--remove-orphans", is_flag=True, help="Remove containers of services that the file does not have.")
+def kill(services: tuple[str, ...], signal: str, remove_orphans: bool) -> int:
+    """Force stop service containers."""
+    return _do("kill", services, signal=signal, remove_orphans=remove_orphans)
+
+
+@click.command()
+@files
+@dry_run
+@services
+def pause(services: tuple[str, ...]) -> int:
+    """Pause services."""
+    return _do("pause", services)
+
+
+@click.command()
+@files
+@dry_run
+@services
+def unpause(services: tuple[str, ...]) -> int:
+    """Unpause services."""
+    return _do("unpause", services)
+
+
+@click.command()
+@dry_run
+@services
+@click.option("-f", "--force", is_flag=True, help="Do not ask.")
+@click.option("-s", "--stop", "stop_first", is_flag=True, help="Stop the containers first.")
+@click.option("-v", "--volumes", is_flag=True, help="Remove their anonymous volumes, too.")
+@click.option("-a", "--all", "all_", is_flag=True, hidden=True)
+def rm(services: tuple[str, ...], force: bool, stop_first: bool, volumes: bool, all_: bool) -> int:
+    """Remove stopped service containers."""
+    application = app()
+    if not force and not application.dry_run:
+        from composer.cli.containers import name, of_project
+        from composer.cli.resolve import resolve
+
+        stack = resolve(application, services)
+        rows = of_project(application.client, stack.name, all=True, oneoff=True, services=services)
+        gone = [name(row) for row in rows if stop_first or row.get("State") not in ("running", "paused", "restarting")]
+        if not gone:
+            application.warn("No stopped containers")
+            return 0
+        if sys.stdin.isatty() and not click.confirm(f"? Going to remove {', '.join(gone)}", err=True):
+            return 0
+    return _do("rm", services, force=True, stop=stop_first, volumes=volumes)
+
+
+@click.command()
+@files
+@dry_run
+@click.option("--no-deps", is_flag=True, help="Do not start linked services.")
+@click.argument("pairs", nargs=-1, required=True, metavar="SERVICE=N...")
+def scale(pairs: tuple[str, ...], no_deps: bool) -> int:
+    """Scale services."""
+    return _do("scale", (), scale=scales(pairs), no_deps=no_deps)

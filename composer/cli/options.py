@@ -1,0 +1,63 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from composer.cli.app import App
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _add_files(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> None:
+    if value:
+        app = ctx.find_object(App)
+        assert app is not None
+        app.files.extend(value)
+
+
+def files(function: F) -> F:
+    """-f/--file behind the command, too, where -f has no other meaning."""
+    return click.option("-f", "--file", multiple=True, metavar="FILE", expose_value=False, callback=_add_files, help="Stack file.")(
+        function
+    )
+
+
+def _dry(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        app = ctx.find_object(App)
+        assert app is not None
+        app.dry_run = True
+
+
+def dry_run(function: F) -> F:
+    return click.option("--dry-run", is_flag=True, expose_value=False, callback=_dry, help="Show what would be done, and do nothing.")(
+        function
+    )
+
+
+def services(function: F) -> F:
+    return click.argument("services", nargs=-1, metavar="[SERVICE]...")(function)
+
+
+def timeout(function: F) -> F:
+    return click.option("-t", "--timeout", type=int, default=None, metavar="SECONDS", help="Seconds to wait before a container is killed.")(
+        function
+    )
+
+
+def refuse(name: str, reason: str) -> Callable[[F], F]:
+    """A flag of docker compose that is refused by name instead of being unknown."""
+
+    def callback(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+        if value:
+            raise click.UsageError(f"{name} is not supported: {reason}", ctx)
+
+    return click.option(name, is_flag=True, expose_value=False, hidden=True, callback=callback)
+
+
+def formats(function: F) -> F:
+    return click.option("--format", "form", default="table", metavar="FORMAT", help="table, json, or a Go template.")(function)

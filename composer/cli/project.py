@@ -1,0 +1,105 @@
+"""The ``project`` part of a request to ``/composer/v1``: which files, which name, whose environment; and the files' bytes.
+
+The daemon resolves it all (composer.spec); the client only reads, with the user's rights. What is likely to be asked for (the stack
+file found here or above, its override, ``.env``) is sent at once; the rest when the daemon says ``need``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from composer.cli.app import App
+from composer.errors import ComposerError, UsageError
+
+NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml", "stack.yml", "stack.yaml")
+OVERRIDES = tuple(f"{name.rpartition('.')[0]}.override.{ending}" for name in NAMES[::2] for ending in ("yml", "yaml"))
+MAX_FILE = 64 * 1024 * 1024
+
+Content = dict[str, Any]
+
+
+def project(app: App) -> dict[str, Any]:
+    """The part itself, with the contents that are likely to be needed."""
+    cwd = app.cwd
+    files = [name if name == "-" else os.path.join(cwd, name) for name in app.files]
+    part = {
+        "files": files,
+        "name": app.name,
+        "directory": os.path.join(cwd, app.directory) if app.directory else "",
+        "cwd": cwd,
+        "profiles": list(app.profiles),
+        "env_files": [os.path.join(cwd, name) for name in app.env_files],
+        "environment": dict(os.environ),
+        "contents": {},
+    }
+    part["contents"] = contents(likely(part))
+    return part
+
+
+def likely(part: dict[str, Any]) -> list[str]:
+    """The paths that the daemon will ask for first."""
+    environment, cwd = part["environment"], part["cwd"]
+    paths = list(part["files"])
+    if not paths and environment.get("COMPOSE_FILE"):
+        separator = environment.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
+        paths = [os.path.join(cwd, name) for name in environment["COMPOSE_FILE"].split(separator) if name]
+    base = part["directory"] or (os.path.dirname(paths[0]) if paths and paths[0] != "-" else cwd)
+    if not paths:
+        paths, base = _found(base)
+    return [*paths, *(part["env_files"] or [os.path.join(base, ".env")])]
+
+
+def _found(start: str) -> tuple[list[str], str]:
+    """Every place looked at up to the folder that holds a stack file, and that folder (``start`` when there is none)."""
+    looked: list[str] = []
+    folder = start
+    while True:
+        looked.extend(os.path.join(folder, name) for name in NAMES)
+        if any(os.path.isfile(path) for path in looked[-len(NAMES) :]):
+            return looked + [os.path.join(folder, name) for name in OVERRIDES], folder
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return looked, start
+        folder = parent
+
+
+def contents(paths: Iterable[str]) -> dict[str, Content]:
+    """What is at each path."""
+    return {path: content(path) for path in paths}
+
+
+def content(path: str) -> Content:
+    """``{"text": ..}``, ``{"base64": ..}``, ``{"missing": true}`` or ``{"directory": true}``. Raises UsageError when it may not be read."""
+    try:
+        if path == "-":
+            data = sys.stdin.buffer.read(MAX_FILE + 1)
+        else:
+            with open(path, "rb", buffering=0) as file:
+                data = _whole(file.fileno(), path)
+    except (FileNotFoundError, NotADirectoryError):
+        return {"missing": True}
+    except IsADirectoryError:
+        return {"directory": True}
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+    if len(data) > MAX_FILE:
+        raise ComposerError(f"{path} is larger than {MAX_FILE // 2**20} MB", hint="it is no stack file, env file, config or secret of use")
+    try:
+        return {"text": data.decode()}
+    except UnicodeDecodeError:
+        from base64 import b64encode
+
+        return {"base64": b64encode(data).decode()}
+
+
+def _whole(descriptor: int, path: str) -> bytes:
+    """All of it; not more than one byte over MAX_FILE (a device or a pipe has no end)."""
+    parts: list[bytes] = []
+    size = 0
+    while size <= MAX_FILE and (part := os.read(descriptor, 1 << 20)):
+        parts.append(part)
+        size += len(part)
+    return b"".join(parts)

@@ -1,0 +1,58 @@
+"""Every command of composer: its name, where it is, and its line of help. Adding a command is a line here and its module."""
+
+from __future__ import annotations
+
+STACK = {
+    "up": ("up:up", "Create and start the stack's containers, and keep them so"),
+    "down": ("down:down", "Stop and remove the stack's containers and networks"),
+    "plan": ("plan:plan", "Show what `up` would do, and why"),
+    "ps": ("ps:ps", "List the stack's containers"),
+    "logs": ("logs:logs", "View the containers' output"),
+    "exec": ("exec:exec_", "Run a command in a running container"),
+    "run": ("run:run", "Run a one-off command on a service"),
+    "create": ("create:create", "Create a service's containers"),
+    "start": ("service:start", "Start services"),
+    "stop": ("service:stop", "Stop services"),
+    "restart": ("service:restart", "Restart services"),
+    "kill": ("service:kill", "Kill services' containers by a signal"),
+    "pause": ("service:pause", "Pause services"),
+    "unpause": ("service:unpause", "Unpause services"),
+    "rm": ("service:rm", "Remove stopped containers of services"),
+    "scale": ("service:scale", "Set the number of containers of services"),
+    "pull": ("pictures:pull", "Pull services' images"),
+    "push": ("pictures:push", "Push services' images"),
+    "build": ("pictures:build", "Build services' images"),
+    "images": ("pictures:images", "List the images that the containers use"),
+    "config": ("config:config", "Check the stack file and show it resolved (also: convert)"),
+    "ls": ("ls:ls", "List running stacks"),
+    "top": ("top:top", "Show the processes of the containers"),
+    "stats": ("stats:stats", "Show what the containers use, live"),
+    "events": ("events:events", "Show what happens to the containers, live"),
+    "port": ("port:port", "Show the public port of a container's port"),
+    "cp": ("cp:cp", "Copy files from or to a container"),
+    "wait": ("wait:wait", "Wait until services' containers stop"),
+    "attach": ("attach:attach", "Attach to a service's running container"),
+    "commit": ("keep:commit", "Make an image of a service's container"),
+    "export": ("keep:export", "Write a service container's file system as a tar"),
+    "volumes": ("volumes:volumes", "List the stack's volumes"),
+    "version": ("version:version", "Show composer's version"),
+}
+
+GROUPS = {
+    "image": ("image.group:image", "Images: ls, pull, build, load, bootstrap ..."),
+    "container": ("container.group:container", "Single containers: run, ls, inspect, exec ..."),
+    "network": ("network.group:network", "Networks: ls, create, inspect ..."),
+    "volume": ("volume.group:volume", "Volumes: ls, create, inspect ..."),
+    "system": ("system.group:system", "What the engine uses and is: df, info, prune, events"),
+    "engine": ("engine.group:engine", "The engine's daemon: start, stop, status, install ..."),
+    "doctor": ("doctor:doctor", "Say what this machine lacks, and how to mend it"),
+    "completion": ("completion:completion", "Print the completion script of a shell"),
+    "schema": ("schema:schema", "Print the JSON schema of stack files, for editors"),
+}
+
+ALIASES = {"convert": "config"}
+REFUSED = {
+    "watch": "watching files is not there yet; run `composer up -d` after a change",
+    "publish": "publishing stacks to a registry is not supported",
+    "bridge": "converting to other platforms is not supported",
+}
