@@ -1,0 +1,305 @@
+"""What to do so that what is becomes what should be: ``plan(want, have, policy) -> Plan``. Pure; same input, same Plan, byte for byte.
+
+Rules: a network or volume is made before any container; what goes (orphans) goes before what comes is made. A replacement is made
+under a name of its own, then the old container is stopped and removed, then the new one takes its name and starts, so a failure or a
+crash loses neither the old container nor its anonymous volumes. `depends_on` orders starts by wait actions; it is in no hash.
+What the project does not own is never touched. Source: DESIGN "Planner rules"; convergence.go of docker compose 2.40 for what users expect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from composer.reconcile.draft import Draft, key
+from composer.reconcile.fate import CREATE, KEEP, REMOVE, REPLACE, Fate, Surroundings, fates, limits
+from composer.reconcile.model import COMPLETED, HEALTHY, READY, Action, Live, Plan, Policy, Ref, Resource
+from composer.reconcile.order import selected, services_of
+
+
+def plan(project: str, want: Mapping[Ref, Resource], have: Mapping[Ref, Live], policy: Policy) -> Plan:
+    """The actions that make the project as ``want`` says, under ``policy``; empty when it is."""
+    return _Planner(project, want, have, policy).plan()
+
+
+class _Planner:
+    """One planning: the inputs, the draft, and what has been decided so far."""
+
+    def __init__(self, project: str, want: Mapping[Ref, Resource], have: Mapping[Ref, Live], policy: Policy) -> None:
+        self.project, self.want, self.have, self.policy = project, want, have, policy
+        self.services = services_of(want)
+        self.chosen = selected(self.services, policy)
+        self.draft = Draft()
+        self.fates: dict[str, list[Fate]] = {}
+        self.barrier: list[str] = []  # what every creation waits for
+        self.replaced_networks: set[str] = set()
+        self.lives: dict[str, list[Live]] = {}
+        for live in have.values():
+            if live.ref.kind == "container" and live.project == project and not live.oneoff:
+                self.lives.setdefault(live.service, []).append(live)
+
+    def plan(self) -> Plan:
+        if self.policy.create:
+            self._orphans()
+            self._networks()
+            self._volumes()
+        self._decide()
+        for service in self.chosen:
+            for fate in self.fates[service.ref.name]:
+                self._containers(service, fate)
+        if self.policy.start:
+            for service in self.chosen:
+                self._starts(service)
+            for service in self.chosen:
+                self._restart_dependents(service)
+            self._free_ports()
+        return self.draft.finish()
+
+    # What goes.
+
+    def _orphans(self) -> None:
+        known = {*self.services, *self.policy.known}
+        orphans = [
+            live
+            for live in sorted(self.have.values(), key=lambda live: live.ref)
+            if live.ref.kind == "container" and live.project == self.project and _orphaned(live, known)
+        ]
+        if self.policy.healing or not orphans:
+            return
+        if not self.policy.remove_orphans:
+            names = " ".join(live.ref.name for live in orphans)
+            self.draft.notes.append(
+                f"Found orphan containers ([{names}]) for this project. If you removed or renamed this service in your compose file, "
+                "you can run this command with the --remove-orphans flag to clean it up."
+            )
+            return
+        for live in orphans:
+            self.barrier.append(self._remove(live, "its service is not in the stack"))
+
+    def _remove(self, live: Live, cause: str, after: Sequence[str] = ()) -> str:
+        first = list(after)
+        if live.state in ("running", "paused", "restarting"):
+            first.append(self._stop(live, cause, after))
+        action = Action("remove", live.ref, cause, tuple(first), id=live.id, service=live.service, number=live.number)
+        return self.draft.add(action)
+
+    def _stop(self, live: Live, cause: str, after: Sequence[str] = ()) -> str:
+        action = Action(
+            "stop", live.ref, cause, tuple(after), id=live.id, service=live.service, number=live.number, timeout=self.policy.timeout
+        )
+        return self.draft.add(action)
+
+    # What containers are made of.
+
+    def _networks(self) -> None:
+        used = {name for service in self.chosen for name in service.replicas.networks}
+        for ref, resource in sorted(self.want.items()):
+            if ref.kind != "network" or ref.name not in used or resource.external:
+                continue
+            live = self.have.get(ref)
+            if live is None:
+                self.barrier.append(self.draft.add(Action("create", ref, "it does not exist")))
+            elif live.project != self.project:
+                self.draft.notes.append(
+                    f"a network with name {ref.name} exists but was not created for project {self.project!r}; "
+                    "set `external: true` to use an existing network"
+                )
+            elif live.hash and live.hash != resource.hash:
+                self.replaced_networks.add(ref.name)
+                removed = Action("remove", ref, "its configuration changed", id=live.id)
+                self.draft.add(removed)
+                self.barrier.append(self.draft.add(Action("create", ref, "its configuration changed", (removed.key,))))
+
+    def _volumes(self) -> None:
+        used = {name for service in self.chosen for name in service.replicas.volumes}
+        for ref, resource in sorted(self.want.items()):
+            if ref.kind != "volume" or ref.name not in used or resource.external:
+                continue
+            live = self.have.get(ref)
+            if live is None:
+                self.barrier.append(self.draft.add(Action("create", ref, "it does not exist")))
+            elif live.project != self.project:
+                self.draft.notes.append(
+                    f"volume {ref.name!r} already exists but was not created by this project; "
+                    "use `external: true` to use an existing volume"
+                )
+            elif live.hash and live.hash != resource.hash:
+                self.draft.notes.append(
+                    f"Volume {ref.name!r} exists but doesn't match configuration in compose file; it keeps its data. "
+                    "`down -v` removes it, the next `up` makes it as the file says."
+                )
+
+    # What becomes of the containers.
+
+    def _decide(self) -> None:
+        networks = {ref.name: live.id for ref, live in self.have.items() if ref.kind == "network"}
+        lenders = {name: frozenset(live.id for live in lives) for name, lives in self.lives.items()}
+        for service in self.chosen:
+            name = service.ref.name
+            around = Surroundings(networks, frozenset(self.replaced_networks), lenders)
+            named = self.policy.services is None or name in self.policy.services
+            decided = fates(service, self.project, self.lives.get(name, ()), self.policy, around, named=named)
+            self.fates[name] = decided
+            lenders[name] = frozenset(fate.live.id for fate in decided if fate.verb == KEEP and fate.live is not None)
+
+    def _containers(self, service: Resource, fate: Fate) -> None:
+        if fate.verb == REMOVE and fate.live is not None:
+            self._remove(fate.live, fate.cause)
+        elif fate.verb == CREATE:
+            self.draft.add(self._creation(service, fate))
+        elif fate.verb == REPLACE and fate.live is not None:
+            self._replace(service, fate, fate.live)
+        elif fate.live is not None:
+            self._amend(service, fate, fate.live)
+
+    def _creation(self, service: Resource, fate: Fate, after: Sequence[str] = ()) -> Action:
+        lent = [
+            key("create", other.ref)
+            for need in service.needs
+            if need.hard
+            for other in self.fates.get(need.service, ())
+            if other.verb in (CREATE, REPLACE)
+        ]
+        old = fate.live
+        carried = old.anonymous if old is not None and not self.policy.renew_anon_volumes else {}
+        return Action(
+            "create",
+            fate.ref,
+            fate.cause,
+            (*self.barrier, *lent, *after),
+            service=service.ref.name,
+            number=fate.number,
+            old=old.id if old is not None and not fate.first_remove else "",
+            anonymous=carried,
+        )
+
+    def _replace(self, service: Resource, fate: Fate, old: Live) -> None:
+        if fate.first_remove:
+            gone = [self._remove(live, fate.cause) for live in (old, fate.heir) if live is not None]
+            for name in service.replicas.networks:
+                self.draft.link(key("remove", Ref("network", name)), gone)
+            self.draft.add(self._creation(service, fate, gone))
+            return
+        made = fate.heir.id if fate.heir is not None else ""
+        first = [] if made else [self.draft.add(self._creation(service, fate))]
+        removed = self._remove(old, fate.cause, first)
+        self.draft.add(Action("rename", fate.ref, fate.cause, (*first, removed), id=made, service=service.ref.name, number=fate.number))
+
+    def _amend(self, service: Resource, fate: Fate, live: Live) -> None:
+        """What can be put right without a new container."""
+        base = Action("keep", fate.ref, "", id=live.id, service=service.ref.name, number=fate.number)
+        if live.ref.name != fate.ref.name:
+            self.draft.add(replace(base, verb="rename", cause=f"it is called {live.ref.name}"))
+        for name in service.replicas.networks:
+            here = self.have.get(Ref("network", name))
+            if here is None or live.networks.get(name) not in ("", here.id):
+                cause = f"it is not connected to network {name}"
+                edges = (key("create", Ref("network", name)),)
+                self.draft.add(replace(base, verb="connect", cause=cause, after=edges, condition=name))
+        wished = limits(service.replicas.template.host_config)
+        changed = sorted(name for name, value in live.limits.items() if wished.get(name) != value)
+        if changed:
+            self.draft.add(replace(base, verb="update", cause=f"{', '.join(changed)} changed by hand"))
+
+    # What runs.
+
+    def _starts(self, service: Resource) -> None:
+        for fate in self.fates[service.ref.name]:
+            if fate.verb == REMOVE:
+                continue
+            verb, cause = self._start_verb(fate)
+            if verb:
+                self.draft.add(self._start(service, fate, verb, cause))
+            if self.policy.wait and not _ready(fate, verb):
+                self._wait(service, fate, READY)
+
+    def _start_verb(self, fate: Fate) -> tuple[str, str]:
+        """start, unpause or nothing, and why."""
+        live = fate.live
+        if live is None or fate.verb == REPLACE:
+            return "start", fate.cause
+        if live.state == "paused":
+            return "unpause", "it is paused"
+        if live.running:
+            return "", ""
+        if live.state == "created":
+            return "start", "it was never started"
+        if self.policy.healing and not live.by_request and not live.lost:
+            return "", ""  # its process ended by itself: the engine has judged that by the restart policy
+        return "start", "it was stopped" if live.by_request else f"it has exited ({live.exit_code})"
+
+    def _start(self, service: Resource, fate: Fate, verb: str, cause: str) -> Action:
+        edges = [key("create", fate.ref), key("rename", fate.ref), *self.barrier]
+        edges += [key("connect", fate.ref, name) for name in service.replicas.networks]
+        softly: list[str] = []
+        for need in service.needs:
+            for other in self.fates.get(need.service, ()):
+                if other.verb == REMOVE:
+                    continue
+                (edges if need.required else softly).extend(self._conditions(need.condition, need.service, other))
+        live = fate.live
+        ident = live.id if live is not None and fate.verb == KEEP else ""
+        return Action(verb, fate.ref, cause, tuple(edges), tuple(softly), id=ident, service=service.ref.name, number=fate.number)
+
+    def _conditions(self, condition: str, name: str, other: Fate) -> list[str]:
+        """The keys of what must be done before a dependant of this container may start."""
+        begun = key("start", other.ref)
+        fresh = begun in self.draft
+        live = other.live
+        if condition == HEALTHY and (fresh or live is None or live.health != "healthy" or not live.running):
+            return [begun, self._wait(self.services[name], other, HEALTHY)]
+        if condition == COMPLETED and (fresh or live is None or live.state != "exited" or live.exit_code != 0):
+            return [begun, self._wait(self.services[name], other, COMPLETED)]
+        return [begun, key("unpause", other.ref)]
+
+    def _wait(self, service: Resource, fate: Fate, condition: str) -> str:
+        live = fate.live
+        ident = live.id if live is not None and fate.verb == KEEP else ""
+        edges = (key("start", fate.ref), key("unpause", fate.ref))
+        cause = "it is waited for" if condition == READY else f"others depend on it: {condition}"
+        action = Action("wait", fate.ref, cause, edges, id=ident, service=service.ref.name, number=fate.number, condition=condition)
+        return self.draft.add(action)
+
+    def _restart_dependents(self, service: Resource) -> None:
+        """`restart: true`: those who depend on what is replaced are stopped before it and started behind it."""
+        anew = [fate for fate in self.fates[service.ref.name] if fate.verb == REPLACE]
+        if not anew:
+            return
+        for other in self.chosen:
+            if not any(need.service == service.ref.name and need.restart for need in other.needs):
+                continue
+            cause = f"{service.ref.name} is replaced, on which it depends with restart: true"
+            for fate in self.fates[other.ref.name]:
+                if fate.verb == KEEP and fate.live is not None and fate.live.running:
+                    stopped = self._stop(fate.live, cause)
+                    for old in anew:
+                        if old.live is not None:
+                            self.draft.link(key("stop", old.live.ref), [stopped])
+                    begun = self.draft.add(self._start(other, fate, "start", cause))
+                    self.draft.link(begun, [stopped])
+
+    def _free_ports(self) -> None:
+        """A host port that moves: who gets it starts behind who gives it up."""
+        givers: dict[str, list[str]] = {}
+        for live in self.have.values():
+            stop = key("stop", live.ref)
+            if stop in self.draft:
+                for port in live.host_ports:
+                    givers.setdefault(port, []).append(stop)
+        for service in self.chosen:
+            edges = sorted({stop for port in service.replicas.host_ports for stop in givers.get(port, ())})
+            for fate in self.fates[service.ref.name] if edges else ():
+                own = {key("stop", fate.ref)}
+                self.draft.link(key("start", fate.ref), [edge for edge in edges if edge not in own])
+
+
+def _orphaned(live: Live, known: set[str]) -> bool:
+    if live.oneoff:
+        return live.state in ("exited", "dead")
+    return live.service not in known
+
+
+def _ready(fate: Fate, verb: str) -> bool:
+    """Whether `--wait` is content with it as it is."""
+    live = fate.live
+    return live is not None and fate.verb == KEEP and not verb and live.state == "running" and live.health in ("", "healthy")
