@@ -15,8 +15,9 @@ class Ignore:
     """Patterns in the file's order; the last that matches a path or one of its parents decides; ``!`` takes back in."""
 
     def __init__(self, lines: Iterable[str] = ()) -> None:
+        self.lines = tuple(lines)
         self._rules: list[tuple[bool, re.Pattern[str]]] = []
-        for line in lines:
+        for line in self.lines:
             text = line.strip().removeprefix("\ufeff")
             if not text or text.startswith("#"):
                 continue
