@@ -25,6 +25,7 @@ from composer.engine.local.linux.process import send_signal
 from composer.engine.local.runtime import conmon, watch
 from composer.engine.local.runtime.bundle import Bundle, Exit, Handle
 from composer.engine.local.runtime.cgroup import Hierarchies
+from composer.engine.local.runtime.filters import Filters
 from composer.engine.local.runtime.spawn import THREADS, Spawner
 
 KNOWN = ("crun", "runc")  # in the order of preference
@@ -39,6 +40,7 @@ class Runtime:
         self._spawner = Spawner([layout.root, layout.run])
         self._creating = asyncio.Semaphore(THREADS)
         self._programs: dict[str, str] = {}
+        self._filters = Filters(layout.run / "seccomp")
         self.hierarchies = Hierarchies.detect()
 
     async def open(self) -> None:
@@ -91,10 +93,12 @@ class Runtime:
             stale.unlink(missing_ok=True)
         fd = os.open(bundle.directory / "config.json", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "w") as file:
-            json.dump(config, file)
+            json.dump(self._filters.apply(config, programs.runtime), file)
         self.hierarchies.prepare(bundle.cgroup.rpartition("/")[0])
         argv = config["process"]["args"]
-        return conmon.create(programs, bundle, argv[0] if argv else "", lambda pid: self.hierarchies.adopt(self._conmon_cgroup, pid))
+        handle = conmon.create(programs, bundle, argv[0] if argv else "", lambda pid: self.hierarchies.adopt(self._conmon_cgroup, pid))
+        self._filters.learn(config, programs.runtime, programs.runtime_root / bundle.id)
+        return handle
 
     @property
     def _conmon_cgroup(self) -> str:
