@@ -1,0 +1,44 @@
+"""/events: what happens, as it happens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from composer.daemon.request import Request
+from composer.daemon.response import Answer, stream_json
+from composer.daemon.router import Route
+from composer.engine import select
+from composer.engine.interface import Engine
+from composer.engine.model import Event
+
+
+class EventRoutes:
+    def __init__(self, engine: Engine, clock: Callable[[], float]) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    def routes(self) -> list[Route]:
+        return [Route("GET", "/events", self.events)]
+
+    async def events(self, request: Request) -> Answer:
+        query, now = request.query, self._clock()
+        filters = query.filters()
+        select.check(filters, select.EVENT_KEYS)
+        found = self._engine.events(filters, since=query.time("since", now), until=query.time("until", now))
+
+        async def told() -> AsyncIterator[dict[str, Any]]:
+            async for event in found:
+                yield event_line(event)
+
+        return stream_json(told())
+
+
+def event_line(event: Event) -> dict[str, Any]:
+    """With the fields of the first API beside: ``status``, ``id``, ``from`` (containers and images)."""
+    wire = event.to_wire()
+    if event.type in ("container", "image"):
+        wire = {"status": event.action, "id": event.actor.id} | wire
+    if event.type == "container":
+        wire["from"] = event.actor.attributes.get("image", "")
+    return wire
