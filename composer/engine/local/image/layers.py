@@ -53,10 +53,14 @@ class Layers:
         self._blobs = blobs
         self._rows: Table[Layer] = Table(state, "layer", encode=_encode, decode=_decode)
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}  # chain id -> lock, and how many hold or want it
+        self._loose: set[str] = set()
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     def get(self, chain_id: str) -> Layer | None:
         return self._rows.get(chain_id)
+
+    def has(self, chain_id: str) -> bool:
+        return chain_id in self._rows
 
     def path(self, chain_id: str) -> Path:
         return self._layout.layers / digests.hexadecimal(chain_id)
@@ -86,15 +90,16 @@ class Layers:
                 await self._unpack(missing, chain, diff_ids, blobs)
         return [self._rows[chain_id] for chain_id in chain]
 
-    async def commit(self, upper: Path, parents: Sequence[str], lease: Lease, *, move: bool = True) -> Layer:
+    async def commit(self, upper: Path, parents: Sequence[str], lease: Lease | None = None, *, move: bool = True) -> Layer:
         """Make the directory ``upper`` (an overlay's, no longer written to) the layer on top of the chain ``parents``, lowest first.
 
-        ``move``: the directory itself becomes the layer, else it stays and is copied. Its tar becomes a blob.
+        ``move``: the directory itself becomes the layer, else it stays and is copied. Its tar becomes a blob. Without a ``lease`` the
+        layer is kept until an image has it (`release`) or the daemon ends.
         """
         blob, size = await finish(lambda: self._pack(upper))
         parent = parents[-1] if parents else ""
         chain_id = digests.of(f"{parent} {blob.digest}".encode()) if parent else blob.digest
-        lease.update((chain_id, blob.digest, *parents))
+        (self._loose if lease is None else lease).update((chain_id, blob.digest, *parents))
         async with self._alone(chain_id):
             if (found := self._rows.get(chain_id)) is not None:
                 return found
@@ -107,6 +112,15 @@ class Layers:
                     [len(parents)], (*parents, chain_id), ("",) * len(parents) + (blob.digest,), (blob,) * (len(parents) + 1)
                 )
         return self._rows[chain_id]
+
+    def loose(self) -> set[str]:
+        """Chain ids and blobs of layers that were committed and that no image has yet."""
+        return self._loose
+
+    def release(self, layers: Sequence[Layer]) -> None:
+        """An image has these layers now."""
+        for layer in layers:
+            self._loose.difference_update((layer.chain_id, layer.blob.digest))
 
     async def delete(self, chain_ids: Sequence[str]) -> int:
         """The rows, then the files. Bytes freed."""

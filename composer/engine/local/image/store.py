@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from composer.engine.errors import InvalidArgument, NotFound
@@ -104,6 +104,7 @@ class ImageStore:
                 if record != old:
                     await finish(lambda: files.sync_filesystem(self._layout.root))
             await self._name(record, [str(tag.with_default_tag()) for tag in tags], [str(one) for one in digests])
+            self._layers.release(layers)
             return self._rows[image_id]
 
     async def tag(self, image_id: str, name: Reference) -> None:
@@ -147,30 +148,36 @@ class ImageStore:
         if not in_use:
             await self._rows.delete(record.id)
 
-    async def sweep(self) -> int:
-        """Delete the rows, layers and blobs that nothing needs any more. Bytes freed. Mark from memory, sweep on disk."""
+    async def sweep(self) -> Swept:
+        """Delete the rows, layers and blobs that nothing needs any more: marked from memory, swept on disk, rows before files."""
         kept = self._marked()
         for record in list(self._rows):
             if record.removed and record.id not in kept:
                 await self._rows.delete(record.id)
         kept = self._marked()
-        layers = [layer for layer in self._layers.all() if layer.chain_id not in kept]
-        freed = await self._layers.delete([layer.chain_id for layer in layers])
-        kept = self._marked() | {layer.blob.digest for layer in self._layers.all()}
+        layers = [layer.chain_id for layer in self._layers.all() if layer.chain_id not in kept]
+        freed = await self._layers.delete(layers)
         stored = await asyncio.to_thread(self._blobs.stored)
-        for digest in stored:
-            if digest not in kept and digest not in self._blobs.leased():
-                freed += self._blobs.delete(digest)
-        return freed
+        kept = self._marked() | {layer.blob.digest for layer in self._layers.all()}
+        freed += sum(self._blobs.delete(digest) for digest in stored if digest not in kept)
+        return Swept(tuple(layers), freed)
 
     def _marked(self) -> set[str]:
-        kept = self._blobs.leased()
+        kept = self._blobs.leased() | self._layers.loose()
         for keeper in self.keepers:
             kept.update(keeper())
         for record in self._rows:
             if not record.removed or record.id in kept:
                 kept.update(record.blobs, record.chain_ids)
         return kept
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep removed: chain ids of layers, and bytes of layers and blobs."""
+
+    layers: tuple[str, ...]
+    freed: int
 
 
 def _without(names: Sequence[str], name: str) -> list[str]:
