@@ -1,0 +1,79 @@
+"""Keeps the engine's nft table as `ruleset` renders it: one swap for all changes of a moment, and a look whether somebody altered it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from composer.engine.errors import EngineError
+from composer.engine.local.network.kernel import Kernel
+from composer.engine.local.network.ruleset import BridgeRule, PortRule, render
+
+Facts = tuple[Iterable[BridgeRule], Iterable[PortRule]]
+
+
+class Firewall:
+    """``facts``: what is to be rendered, asked at each swap."""
+
+    def __init__(self, kernel: Kernel, table: str, facts: Callable[[], Facts]) -> None:
+        self._kernel = kernel
+        self._table = table
+        self._facts = facts
+        self._applied = ""
+        self._generation = -1
+        self._waiting: list[asyncio.Future[None]] = []
+        self._swapping: asyncio.Task[None] | None = None
+
+    async def apply(self) -> None:
+        """The table is as the facts were, at the earliest, when this was called. Raises EngineError."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(done)
+        if self._swapping is None or self._swapping.done():
+            self._swapping = asyncio.get_running_loop().create_task(self._swap_waiting())
+        await done
+
+    async def _swap_waiting(self) -> None:
+        await asyncio.sleep(0)  # let others of this moment join
+        while self._waiting:
+            waiting, self._waiting = self._waiting, []
+            try:
+                await self._swap()
+            except EngineError as error:
+                for done in waiting:
+                    if not done.done():
+                        done.set_exception(error)
+                continue
+            for done in waiting:
+                if not done.done():
+                    done.set_result(None)
+
+    async def _swap(self, *, always: bool = False) -> None:
+        text = render(self._table, *self._facts())
+        if text != self._applied or always:
+            self._applied = ""
+            self._generation = await self._kernel.swap(text)
+            self._applied = text
+
+    async def heal(self) -> bool:
+        """Put the table right when it is not ours any more; whether it was so. Costs nothing while nobody changed any nft rule."""
+        if not self._applied or await self._kernel.generation() == self._generation:
+            return False
+        before = await self._listing()
+        await self._swap(always=True)
+        return await self._listing() != before
+
+    async def _listing(self) -> str:
+        try:
+            return await self._kernel.nft(f"list table inet {self._table}\n")
+        except EngineError:
+            return ""  # it is not there
+
+    async def clear(self) -> None:
+        """Remove the table: there is no network left that needs it."""
+        await self._kernel.swap(render(self._table, (), ()))
+        self._applied = ""
+
+    async def close(self) -> None:
+        """Wait for what is under way; the rules stay."""
+        if self._swapping is not None:
+            await self._swapping

@@ -1,0 +1,387 @@
+"""Sandboxes: a container's network opened, changed while it runs, released; and taken up again after the daemon restarted.
+
+The order of `open`: leases and ports (in memory), the row, the kernel's objects (all named after the row), the firewall, the names. Whatever
+fails or is cancelled is undone by `release`, which may be called at any time, twice too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from composer.engine.errors import Conflict, EngineError, InvalidArgument, NotRunning
+from composer.engine.local.layout import PREFIX, Layout
+from composer.engine.local.network import endpoints, hosts, links, namespace, options, ports, upstream
+from composer.engine.local.network.bridges import Bridges
+from composer.engine.local.network.dns import Resolver, View
+from composer.engine.local.network.firewall import Firewall
+from composer.engine.local.network.hosts import DNS_ADDRESS
+from composer.engine.local.network.ipam import Address, Pool
+from composer.engine.local.network.kernel import Kernel
+from composer.engine.local.network.model import EndpointRow, PublishedPort, Sandbox, SandboxRequest, SandboxRow
+from composer.engine.local.network.ports import HostPorts
+from composer.engine.local.network.ruleset import PortRule
+from composer.engine.local.network.upstream import Upstream
+from composer.engine.local.network.wiring import Wired, Wish
+from composer.engine.local.network.zone import Zone
+from composer.engine.local.state import State, Table
+from composer.engine.model import EndpointSettings, Network
+
+Find = Callable[[str], Network]  # by name or id; NotFound
+
+
+@dataclass
+class Live:
+    """A sandbox in memory. ``view``: what its resolver sees."""
+
+    row: SandboxRow
+    view: View
+    resolver: Resolver | None = None
+
+
+class Sandboxes:
+    """All sandboxes of the engine, by container id."""
+
+    def __init__(
+        self, layout: Layout, state: State, kernel: Kernel, bridges: Bridges, find: Find, default: Callable[[Network], bool]
+    ) -> None:
+        self._layout = layout
+        self._rows = Table(state, "sandbox", encode=SandboxRow.to_wire, decode=SandboxRow.from_wire)
+        self._kernel = kernel
+        self._bridges = bridges
+        self._find = find
+        self._is_default = default
+        self._live: dict[str, Live] = {}
+        self._members: dict[str, dict[str, EndpointRow]] = {}  # network id -> container -> endpoint
+        self._zones: dict[str, Zone] = {}
+        self._ports: HostPorts | None = None
+        self.upstream = Upstream()
+        self.firewall: Firewall
+
+    @property
+    def host_ports(self) -> HostPorts:
+        if self._ports is None:
+            self._ports = HostPorts()
+        return self._ports
+
+    def members(self, network_id: str) -> Mapping[str, tuple[SandboxRow, EndpointRow]]:
+        """Who is in a network now, by container id."""
+        return {c: (self._live[c].row, row) for c, row in self._members.get(network_id, {}).items() if c in self._live}
+
+    def rows(self) -> list[SandboxRow]:
+        return [live.row for live in self._live.values()]
+
+    def row(self, container_id: str) -> SandboxRow | None:
+        live = self._live.get(container_id)
+        return live.row if live else None
+
+    def forget(self, network_id: str) -> None:
+        """The network is gone, with its names."""
+        self._zones.pop(network_id, None)
+        self._members.pop(network_id, None)
+
+    # --- open ---------------------------------------------------------------------------------------------------------
+
+    async def open(self, request: SandboxRequest) -> Sandbox:
+        """Make it. Conflict, InvalidArgument, NotFound, EngineError (a port is taken)."""
+        if request.container_id in self._live or request.container_id in self._rows:
+            await self.release(request.container_id)
+        row = self._plan(request)
+        self._adopt(row)
+        try:
+            await self._rows.put(row.container, row, durable=False)
+            for endpoint in row.endpoints:
+                await self._bridges.ensure(self._find(endpoint.network))
+            wired = await self._kernel.wire(self._wish(row))
+            self._serve(row, wired)
+            await self.firewall.apply()
+        except BaseException:
+            await asyncio.shield(self.release(row.container))
+            raise
+        self._announce(row)
+        return self._sandbox(row)
+
+    def _plan(self, request: SandboxRequest) -> SandboxRow:
+        """Leases, names, interfaces, ports: all that is decided. Nothing is held when it raises."""
+        pairs = [] if request.mode == "none" else [(self._find(ref), settings) for ref, settings in request.endpoints.items()]
+        made: list[EndpointRow] = []
+        try:
+            for network, settings in endpoints.in_order(pairs):
+                made.append(self._endpoint(request, network, settings, made))
+            published = self._publish(request, made)
+        except BaseException:
+            self._release_leases(made)
+            raise
+        return SandboxRow(
+            container=request.container_id,
+            name=request.name,
+            hostname=request.hostname,
+            domainname=request.domainname,
+            mode=request.mode,
+            endpoints=tuple(made),
+            exposed=tuple(request.exposed_ports),
+            published=published,
+            dns=tuple(request.dns),
+            dns_search=tuple(request.dns_search),
+            dns_options=tuple(request.dns_options),
+            extra_hosts=tuple(request.extra_hosts),
+            links=tuple(request.links),
+            dns_redirect=any(port.partition("/")[0] == "53" for port in request.exposed_ports),
+        )
+
+    def _endpoint(
+        self, request: SandboxRequest, network: Network, settings: EndpointSettings, before: Collection[EndpointRow]
+    ) -> EndpointRow:
+        if network.driver != "bridge":
+            raise InvalidArgument(f"container cannot be connected to the network {network.name}", hint=f"use network_mode: {network.name}")
+        pools = self._bridges.pools(network.id)
+        endpoints.check(network, settings, pools)
+        interface = endpoints.free_interface(options.interface_name(settings.driver_opts), (row.interface for row in before))
+        held = endpoints.lease(pools, settings)
+        return EndpointRow(
+            network=network.id,
+            link=f"{PREFIX}v{self._layout.instance}{secrets.token_hex(4)[:7]}",
+            interface=interface,
+            mtu=self._bridges.mtu(network),
+            settings=endpoints.settle(request, network, settings, held),
+        )
+
+    def _publish(self, request: SandboxRequest, made: Collection[EndpointRow]) -> tuple[PublishedPort, ...]:
+        wanted = ports.wishes(request.port_bindings, request.exposed_ports, publish_all=request.publish_all)
+        target = _target(made)
+        if not wanted or target is None:
+            return ()
+        label = f"{request.name} ({target.settings.endpoint_id})"
+        default_ip = options.host_ip(self._find(target.network).options)
+        wanted = [w if w.host_ip or not default_ip else ports.with_host_ip(w, default_ip) for w in wanted]
+        address = target.settings.ip_address or target.settings.global_ipv6_address
+        return self.host_ports.claim(request.container_id, label, wanted, address)
+
+    def _adopt(self, row: SandboxRow) -> None:
+        """It counts from now on: in the firewall's facts and among the members."""
+        self._live[row.container] = Live(row, self._view(row))
+        for endpoint in row.endpoints:
+            self._members.setdefault(endpoint.network, {})[row.container] = endpoint
+
+    def _wish(self, row: SandboxRow) -> Wish:
+        return Wish(
+            netns=self._layout.netns(row.container),
+            cables=tuple(endpoints.cable(e, self._bridges.name(self._find(e.network))) for e in row.endpoints),
+            gateways=endpoints.gateways(row.endpoints),
+            dns=DNS_ADDRESS if self._has_dns(row) else None,
+            redirect=row.dns_redirect,
+        )
+
+    def _has_dns(self, row: SandboxRow) -> bool:
+        return DNS_ADDRESS in self._servers(row)
+
+    def _servers(self, row: SandboxRow) -> tuple[str, ...]:
+        """The nameserver lines of its resolv.conf: ours in any network that was made by a user; in the default network those named, or the host's."""
+        conf = self.upstream.host()
+        ipv6 = any(e.settings.global_ipv6_address for e in row.endpoints)
+        if row.mode == "none" or not row.endpoints:
+            return row.dns or conf.servers
+        if not all(self._is_default(self._find(e.network)) for e in row.endpoints):
+            return (DNS_ADDRESS,)
+        return row.dns or upstream.outside_servers(conf, ipv6=ipv6) or (DNS_ADDRESS,)
+
+    def _view(self, row: SandboxRow) -> View:
+        found = [self._find(e.network) for e in row.endpoints]
+        zones = [self._zone(network) for network in found if not self._is_default(network)]
+        aliases = [link for e in row.endpoints for link in e.settings.links]
+        known = dict(hosts.parse_link(link) for link in (*row.links, *aliases))
+        return View(zones, known, row.dns, any(not network.internal for network in found))
+
+    def _zone(self, network: Network) -> Zone:
+        return self._zones.setdefault(network.id, Zone(network.name))
+
+    def _serve(self, row: SandboxRow, wired: Wired) -> None:
+        live = self._live[row.container]
+        if wired.udp is not None and wired.tcp is not None:
+            live.resolver = Resolver(wired.udp, wired.tcp, lambda: live.view, self.upstream)
+
+    def _announce(self, row: SandboxRow) -> None:
+        for endpoint in row.endpoints:
+            network = self._find(endpoint.network)
+            if not self._is_default(network):
+                self._zone(network).add(endpoints.member(endpoint, row.container))
+
+    def _sandbox(self, row: SandboxRow) -> Sandbox:
+        return Sandbox(
+            netns=self._layout.netns(row.container),
+            networks={self._find(e.network).name: e.settings for e in row.endpoints},
+            ports=ports.shown(row.published, row.exposed),
+            hosts=self._hosts(row),
+            resolv_conf=hosts.render_resolv_conf(
+                self.upstream.host(), servers=self._servers(row), search=row.dns_search, options=row.dns_options
+            ),
+        )
+
+    def _hosts(self, row: SandboxRow) -> str:
+        gateway = next((g for e in row.endpoints if (g := e.settings.gateway or e.settings.ipv6_gateway)), "")
+        own = [a for e in row.endpoints for a in (e.settings.ip_address, e.settings.global_ipv6_address) if a]
+        extra = hosts.parse_extra(row.extra_hosts, gateway) + self._default_links(row)
+        return hosts.render_hosts(own, row.hostname, row.domainname, extra)
+
+    def _default_links(self, row: SandboxRow) -> list[tuple[str, str]]:
+        """In the default network, which has no names, links are lines of /etc/hosts, as Docker has it."""
+        found = []
+        for alias, name in dict(hosts.parse_link(link) for link in row.links).items():
+            for endpoint in row.endpoints:
+                if not self._is_default(self._find(endpoint.network)):
+                    continue
+                others = self.members(endpoint.network).values()
+                found += [(alias, e.settings.ip_address) for other, e in others if other.name.lower() == name]
+        return found
+
+    # --- release ------------------------------------------------------------------------------------------------------
+
+    async def release(self, container_id: str) -> None:
+        """Take all of it back. Missing is fine."""
+        live = self._live.pop(container_id, None)
+        row = live.row if live else self._rows.get(container_id)
+        if row is None:
+            return
+        if live and live.resolver:
+            live.resolver.close()
+        for endpoint in row.endpoints:
+            self._members.get(endpoint.network, {}).pop(container_id, None)
+            if endpoint.network in self._zones:
+                self._zones[endpoint.network].remove(container_id)
+        self.host_ports.release(container_id)
+        self._release_leases(row.endpoints)
+        await self._kernel.drop([self._layout.netns(container_id)])
+        if row.published:
+            await self.firewall.apply()
+        if container_id not in self._live:  # not opened again meanwhile
+            await self._rows.delete(container_id, durable=False)
+
+    def _release_leases(self, rows: Iterable[EndpointRow]) -> None:
+        for row in rows:
+            for pool, address in self._held(row):
+                pool.release(address)
+
+    def _held(self, row: EndpointRow) -> list[tuple[Pool, Address]]:
+        texts = [t for t in (row.settings.ip_address, row.settings.global_ipv6_address) if t]
+        return [(p, a) for p in self._bridges.pools(row.network) for a in map(ip_address, texts) if a in p]
+
+    # --- while it runs ------------------------------------------------------------------------------------------------
+
+    def _running(self, container_id: str) -> Live:
+        live = self._live.get(container_id)
+        if live is None:
+            raise NotRunning(f"container {container_id[:12]} has no network now: it is not running")
+        return live
+
+    async def plug(self, container_id: str, network: Network, settings: EndpointSettings) -> EndpointSettings:
+        """Put a running container into one more network. Conflict when it is there already."""
+        live = self._running(container_id)
+        row = live.row
+        if row.mode == "none":
+            raise InvalidArgument("container cannot be connected to multiple networks with one of the networks in private (none) mode")
+        if any(e.network == network.id for e in row.endpoints):
+            raise Conflict(f"endpoint with name {row.name} already exists in network {network.name}")
+        request = SandboxRequest(row.container, row.name, row.hostname)
+        endpoint = self._endpoint(request, network, settings, row.endpoints)
+        changed = row.replace(endpoints=self._in_order((*row.endpoints, endpoint)))
+        await self._change(live, changed)
+        try:
+            await self._bridges.ensure(network)
+            cable = endpoints.cable(endpoint, self._bridges.name(network))
+            where = endpoints.gateways(changed.endpoints)
+            await self._kernel.wire(Wish(self._layout.netns(container_id), fresh=False, cables=(cable,), gateways=where))
+            await self.firewall.apply()
+        except BaseException:
+            await asyncio.shield(self.unplug(container_id, network))
+            raise
+        self._announce(changed)
+        return endpoint.settings
+
+    async def unplug(self, container_id: str, network: Network) -> None:
+        """Take a running container out of a network. Not in there: fine."""
+        live = self._running(container_id)
+        gone = [e for e in live.row.endpoints if e.network == network.id]
+        if not gone:
+            return
+        if network.id in self._zones:
+            self._zones[network.id].remove(container_id)
+        await self._kernel.send([links.delete_link(e.link) for e in gone])
+        changed = live.row.replace(endpoints=tuple(e for e in live.row.endpoints if e.network != network.id))
+        where = endpoints.gateways(changed.endpoints)
+        if where:
+            await self._kernel.wire(Wish(self._layout.netns(container_id), fresh=False, gateways=where))
+        self._release_leases(gone)
+        await self._change(live, changed)
+        await self.firewall.apply()
+
+    async def _change(self, live: Live, row: SandboxRow) -> None:
+        live.row = row
+        live.view = self._view(row)
+        for members in self._members.values():
+            members.pop(row.container, None)
+        for endpoint in row.endpoints:
+            self._members.setdefault(endpoint.network, {})[row.container] = endpoint
+        await self._rows.put(row.container, row, durable=False)
+
+    def _in_order(self, rows: Iterable[EndpointRow]) -> tuple[EndpointRow, ...]:
+        return tuple(sorted(rows, key=lambda row: (-row.settings.gw_priority, self._find(row.network).name)))
+
+    # --- the daemon restarted -----------------------------------------------------------------------------------------
+
+    async def restore(self, live: Collection[str]) -> list[str]:
+        """Take up the sandboxes of running containers, release all others. What could not be taken up whole is told."""
+        problems: list[str] = []
+        for container, row in self._rows.items():
+            path = self._layout.netns(container)
+            if container in live and namespace.is_pinned(path):
+                problems += await self._restore(row)
+            else:
+                await self.release(container)
+        return problems
+
+    async def _restore(self, row: SandboxRow) -> list[str]:
+        for endpoint in row.endpoints:
+            for pool, address in self._held(endpoint):
+                pool.lease(address)
+        self._adopt(row)
+        problems = []
+        target = _target(row.endpoints)
+        if target is not None:
+            address = target.settings.ip_address or target.settings.global_ipv6_address
+            problems = self.host_ports.restore(row.container, row.published, address)
+        if self._has_dns(row):
+            try:
+                wish = Wish(self._layout.netns(row.container), fresh=False, dns=DNS_ADDRESS, redirect=row.dns_redirect)
+                self._serve(row, await self._kernel.wire(wish))
+            except EngineError as error:
+                problems.append(f"no name server for {row.name}: {error.message}")
+        self._announce(row)
+        return problems
+
+    def port_rules(self) -> list[PortRule]:
+        """All published ports, for the firewall."""
+        rules = []
+        for live in self._live.values():
+            target = _target(live.row.endpoints) if live.row.published else None
+            if target is None:
+                continue
+            v4, v6 = target.settings.ip_address, target.settings.global_ipv6_address
+            for one in live.row.published:
+                address = v6 if ":" in one.host_ip and v6 else v4 or v6
+                rules.append(PortRule(one.protocol, one.host_ip, one.host_port, address, one.port))
+        return rules
+
+    async def close(self) -> None:
+        """Stop serving; the containers keep their networks."""
+        for live in self._live.values():
+            if live.resolver:
+                live.resolver.close()
+        self.host_ports.close()
+
+
+def _target(rows: Collection[EndpointRow]) -> EndpointRow | None:
+    """The endpoint that published ports lead to: the first that is not on an `internal` network."""
+    return next((row for row in rows if row.settings.gateway or row.settings.ipv6_gateway), None)
