@@ -76,6 +76,7 @@ class Connection(asyncio.Protocol):
         self._head_size = 0
         self._timer: asyncio.TimerHandle | None = None
         self._eof = False
+        self._left = 0  # bytes of an upgrade's body that are still to come
         self._lost = False
         self._last = False  # close after the current answer
         self._sent = False  # something of the current answer was sent
@@ -93,7 +94,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._channel is not None:
-            self._channel.feed(data)
+            self._feed_raw(data)
         elif self._receiving is None and not self._in_head and (self._current or self._queue):
             self._ahead += data
             if len(self._ahead) > _AHEAD_LIMIT:
@@ -101,13 +102,24 @@ class Connection(asyncio.Protocol):
         else:
             self._parse(data)
 
+    def _feed_raw(self, data: bytes) -> None:
+        """Bytes after the head of an upgrade: first the request's body, which the parser leaves to us, then the raw stream."""
+        if self._left and self._receiving is not None:
+            part, data = data[: self._left], data[self._left :]
+            self._left -= len(part)
+            self._receiving.feed(part)
+            if not self._left:
+                self.on_message_complete()
+        if data and self._channel is not None:
+            self._channel.feed(data)
+
     def eof_received(self) -> bool:
         """A client that sends no more is gone, unless the connection is raw: then only its half has ended."""
         self._eof = True
-        if self._channel is not None:
-            self._channel.feed_eof()
-            return True
-        return False
+        if self._channel is None or self._left:
+            return False
+        self._channel.feed_eof()
+        return True
 
     def connection_lost(self, error: Exception | None) -> None:
         self._lost = True
@@ -137,7 +149,7 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._channel = RawChannel(self._transport, self.write, self._pause)
-            self._channel.feed(data[upgrade.args[0] :])
+            self._feed_raw(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             self._refuse(400, f"malformed HTTP request: {error}")
         if self._in_head and self._head_size > HEAD_LIMIT:
@@ -175,6 +187,9 @@ class Connection(asyncio.Protocol):
         body = Body(self._pause, self._continue if expects else _nothing)
         request = Request(self._parser.get_method().decode(), path, Query(query), self._headers, body, version)
         request.upgrade = self._parser.should_upgrade()
+        if request.upgrade:
+            length = self._headers.get("content-length", "0")
+            self._left = int(length) if length.isdigit() else 0
         http10 = self._parser.get_http_version() == "1.0"
         self._receiving = body
         self._queue.append(Exchange(request, self._parser.should_keep_alive(), http10))
@@ -185,7 +200,7 @@ class Connection(asyncio.Protocol):
             self._receiving.feed(data)
 
     def on_message_complete(self) -> None:
-        if self._receiving is not None:
+        if self._receiving is not None and not self._left:
             self._receiving.end()
             self._receiving = None
 

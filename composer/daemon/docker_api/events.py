@@ -12,6 +12,8 @@ from composer.engine import select
 from composer.engine.interface import Engine
 from composer.engine.model import Event
 
+_LONG_AGO = 1e-9  # since=0 asks for all that is remembered; 0.0 means "from now on" to the engine
+
 
 class EventRoutes:
     def __init__(self, engine: Engine, clock: Callable[[], float]) -> None:
@@ -25,7 +27,8 @@ class EventRoutes:
         query, now = request.query, self._clock()
         filters = query.filters()
         select.check(filters, select.EVENT_KEYS)
-        found = self._engine.events(filters, since=query.time("since", now), until=query.time("until", now))
+        since = query.time("since", now) or (_LONG_AGO if query.text("since") else 0.0)
+        found = self._engine.events(filters, since=since, until=query.time("until", now))
 
         async def told() -> AsyncIterator[dict[str, Any]]:
             async for event in found:

@@ -49,7 +49,7 @@ class ExecRoutes:
         size = body.get("ConsoleSize")
         if tty and isinstance(size, list) and len(size) == 2 and any(size):
             await self._containers.exec_resize(exec_id, int(size[0]), int(size[1]))
-        return attached(stream, tty, request, keys=DetachKeys(parse_keys(found.detach_keys)))
+        return attached(stream, tty, request, keys=DetachKeys(parse_keys(found.detach_keys)), ends_stdin=not tty)
 
     async def resize(self, request: Request) -> Answer:
         await self._containers.exec_resize(request.params["id"], *size_of(request))

@@ -60,11 +60,15 @@ async def connect(
     stdout: bool = True,
     stderr: bool = True,
     keys: DetachKeys | None = None,
+    ends_stdin: bool = True,
 ) -> None:
-    """Until the output ends, the keys are typed, or the client is gone; then the stream is closed (the process is left alone)."""
+    """Until the output ends, the keys are typed, or the client is gone; then the stream is closed (the process is left alone).
+
+    ``ends_stdin``: the client's end of input is the process's, too; else (a TTY, a container without StdinOnce) it only detaches.
+    """
     try:
         output = asyncio.ensure_future(_output(channel, stream, frame, stdout, stderr))
-        typed = asyncio.ensure_future(_input(channel, stream, stdin, keys))
+        typed = asyncio.ensure_future(_input(channel, stream, stdin, keys, ends_stdin))
         try:
             await asyncio.wait([output, typed], return_when=asyncio.FIRST_COMPLETED)
             if not (typed.done() and not typed.cancelled() and typed.exception() is None and typed.result()):
@@ -83,8 +87,8 @@ async def _output(channel: Channel, stream: Stream, frame: Callable[[LogFrame], 
             await channel.write(frame(piece))
 
 
-async def _input(channel: Channel, stream: Stream, stdin: bool, keys: DetachKeys | None) -> bool:
-    """True: the detach keys were typed. Reads on without ``stdin`` too, so that the client's end is seen."""
+async def _input(channel: Channel, stream: Stream, stdin: bool, keys: DetachKeys | None, ends_stdin: bool) -> bool:
+    """True: the client detached. Reads on without ``stdin`` too, so that the client's end is seen."""
     while data := await channel.read():
         detached = False
         if keys is not None:
@@ -93,6 +97,6 @@ async def _input(channel: Channel, stream: Stream, stdin: bool, keys: DetachKeys
             await stream.write(data)
         if detached:
             return True
-    if stdin:
+    if stdin and ends_stdin:
         await stream.close_stdin()
-    return False
+    return stdin and not ends_stdin

@@ -48,8 +48,7 @@ async def told(source: AsyncIterator[Progress], *, quiet: bool = False) -> Respo
             if quiet:
                 yield encode({"stream": f"{image_id}\n"})
         except ComposerError as error:
-            about = describe(error)
-            yield encode({"errorDetail": about, "error": about["message"]})
+            yield encode({"errorDetail": {"message": error.message}, "error": error.message, "composer": describe(error)})
 
     return Response(200, lines(), JSON)
 

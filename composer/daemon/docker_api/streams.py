@@ -78,7 +78,8 @@ class StreamRoutes:
         keys = DetachKeys(parse_keys(query.text("detachKeys")))
         if query.flag("stream"):
             stream = await self._containers.attach(one.id, stdin=stdin, logs=query.flag("logs"))
-            return attached(stream, one.config.tty, request, keys=keys)
+            once = one.config.stdin_once and not one.config.tty
+            return attached(stream, one.config.tty, request, keys=keys, ends_stdin=once)
         return Response(200, self._replay(one, request), stream_type(one.config.tty, request))
 
     async def _replay(self, one: Container, request: Request) -> AsyncIterator[bytes]:
@@ -114,7 +115,7 @@ class StreamRoutes:
         return empty(200)
 
 
-def attached(stream: Stream, tty: bool, request: Request, *, keys: DetachKeys | None) -> Upgrade:
+def attached(stream: Stream, tty: bool, request: Request, *, keys: DetachKeys | None, ends_stdin: bool) -> Upgrade:
     """The answer to attach (and to exec start, which has all three streams) that joins the client and the process."""
     query = request.query
     chosen = "stream" in query
@@ -128,6 +129,7 @@ def attached(stream: Stream, tty: bool, request: Request, *, keys: DetachKeys | 
             stdout=query.flag("stdout") if chosen else True,
             stderr=query.flag("stderr") if chosen else True,
             keys=keys if tty else None,
+            ends_stdin=ends_stdin,
         )
 
     return Upgrade(serve, stream_type(tty, request))

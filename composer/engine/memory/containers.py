@@ -87,7 +87,7 @@ class Made:
             args=argv[1:],
             image=image.image.id,
             name=f"/{name}",
-            host_config=host.replace(network_mode=mode),
+            host_config=host.replace(network_mode=mode, log_config=host.log_config.replace(type=host.log_config.type or "json-file")),
             mounts=tuple(points),
             config=process,
             network_settings=NetworkSettings(networks=wishes),

@@ -219,10 +219,10 @@ class MemoryImages:
         process = process.replace(labels={**process.labels, **config.labels})
         comment = hashlib.sha256(text.encode()).hexdigest()
         image_id = self.add(process, *config.tags, parent="", comment=comment)
-        yield Progress(aux={"ID": image_id})
         yield Progress(stream=f"Successfully built {image_id[7:19]}\n")
         for tag in config.tags:
-            yield Progress(stream=f"Successfully tagged {normal(tag)}\n", aux={"ID": image_id})
+            yield Progress(stream=f"Successfully tagged {normal(tag)}\n")
+        yield Progress(aux={"ID": image_id})
 
 
 def shown(record: ImageRecord) -> Image:
