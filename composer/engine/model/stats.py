@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from composer.engine.model.container import ZERO_TIME
 from composer.engine.model.wire import Wire
 
 
@@ -63,8 +64,8 @@ class BlkioStats(Wire):
 class Stats(Wire):
     name: str = Field(default="", alias="name")
     id: str = Field(default="", alias="id")
-    read: str = Field(default="", alias="read")
-    preread: str = Field(default="", alias="preread")
+    read: str = Field(default=ZERO_TIME, alias="read")
+    preread: str = Field(default=ZERO_TIME, alias="preread")
     pids_stats: PidsStats = Field(default_factory=PidsStats, alias="pids_stats")
     cpu_stats: CPUStats = Field(default_factory=CPUStats, alias="cpu_stats")
     precpu_stats: CPUStats = Field(default_factory=CPUStats, alias="precpu_stats")
