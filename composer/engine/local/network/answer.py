@@ -22,7 +22,10 @@ _MAX_TCP = 65535
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """``name``: lower case, no final dot. ``end``: where the question ends in the query. ``size``: the longest answer the client takes by UDP."""
+    """``name``: lower case, no final dot. ``end``: where the question ends in the query.
+
+    ``size``: the longest answer that the client takes by UDP, in bytes.
+    """
 
     name: str
     kind: int

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from composer.engine.local.network.answer import SERVFAIL, Question, answer, parse, refuse
 from composer.engine.local.network.upstream import Upstream
@@ -18,7 +19,10 @@ _BURST = 64  # datagrams read in one go, so that one container cannot hold the l
 
 @dataclass(frozen=True)
 class View:
-    """What a container sees: its networks' zones in order, its own links, its servers (empty: the host's); ``forward``: not on `internal` networks only."""
+    """What a container sees: its networks' zones in order, its own links, its servers (empty: the host's).
+
+    ``forward``: False when it is on `internal` networks only, which lead nowhere.
+    """
 
     zones: Sequence[Zone]
     links: Mapping[str, str] = field(default_factory=dict)
@@ -60,9 +64,9 @@ class Resolver:
             elif len(self._tasks) < _CLIENTS:
                 self._spawn(self._forward(query, question, client))
 
-    def _send(self, reply: bytes, client: object) -> None:
+    def _send(self, reply: bytes, client: Any) -> None:
         try:
-            self._udp.sendto(reply, client)  # type: ignore[arg-type]
+            self._udp.sendto(reply, client)
         except OSError:
             return  # the client is gone, or its buffer is full: it asks again, as UDP has it
 
@@ -77,7 +81,7 @@ class Resolver:
                 return reply
         return None if view.forward else refuse(query, question, SERVFAIL)
 
-    async def _forward(self, query: bytes, question: Question | None, client: object) -> None:
+    async def _forward(self, query: bytes, question: Question | None, client: Any) -> None:
         reply = await self._upstream.ask(query, self._view().servers, tcp=False)
         if self._udp.fileno() >= 0:
             self._send(reply or refuse(query, question, SERVFAIL), client)
@@ -93,8 +97,8 @@ class Resolver:
         connection.setblocking(False)
         self._spawn(self._serve(connection))
 
-    def _spawn(self, work: object) -> None:
-        task = self._loop.create_task(work)  # type: ignore[arg-type]
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -1,4 +1,7 @@
-"""From a wish for an endpoint to its facts: order of the networks, names, addresses, MAC, interface. Pure but for ids and the leases it takes."""
+"""From a wish for an endpoint to its facts: order of the networks, names, addresses, MAC, interface.
+
+Pure but for random ids and the leases that it takes.
+"""
 
 from __future__ import annotations
 
@@ -129,9 +132,10 @@ def addresses(row: EndpointRow) -> tuple[Interface, ...]:
     return tuple(ip_interface(text) for text in (*found, *(f"{a}/{16 if ':' not in a else 64}" for a in wished)))
 
 
-def cable(row: EndpointRow, bridge: str) -> Cable:
+def cable(row: EndpointRow, bridge: str, *, published: bool, isolated: bool) -> Cable:
     sysctls = options.endpoint_sysctls(row.settings.driver_opts, row.interface)
-    return Cable(row.link, row.interface, bridge, row.settings.mac_address, row.mtu, addresses(row), sysctls)
+    mac = row.settings.mac_address
+    return Cable(row.link, row.interface, bridge, mac, row.mtu, addresses(row), sysctls, hairpin=published, isolated=isolated)
 
 
 def gateways(rows: Sequence[EndpointRow]) -> tuple[tuple[Address, str], ...]:

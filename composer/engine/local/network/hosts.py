@@ -73,7 +73,7 @@ def is_loopback(server: str) -> bool:
 
 
 def render_resolv_conf(host: ResolvConf, *, servers: Sequence[str], search: Sequence[str], options: Sequence[str]) -> str:
-    """``servers``: what is to be asked. ``search`` and ``options`` of the container's settings stand before the host's; search "." is none."""
+    """``servers``: what is to be asked. ``search`` and ``options`` of the container stand before the host's; search "." is none."""
     domains = tuple(search) or host.search
     if domains == (".",):
         domains = ()

@@ -126,9 +126,7 @@ def _parse_range(text: str, subnet: Subnet) -> Subnet:
         span = ip_network(text, strict=False)
     except ValueError as error:
         raise InvalidArgument(f"invalid network config: invalid ip-range {text}: invalid CIDR block notation") from error
-    if span.version != subnet.version or not (
-        subnet.network_address <= span.network_address and span.broadcast_address <= subnet.broadcast_address
-    ):
+    if span.version != subnet.version or span.prefixlen < subnet.prefixlen or not span.overlaps(subnet):
         raise InvalidArgument(f"invalid network config: invalid ip-range {text}: parent subnet {subnet} doesn't contain ip-range")
     return span
 

@@ -35,6 +35,7 @@ RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR = 1, 5, 9
 _IFF_UP = 1
 _ADDRESS, _IFNAME, _MTU, _MASTER, _LINKINFO, _AF_SPEC, _NET_NS_FD = 1, 3, 4, 10, 18, 26, 28
 _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
+_INFO_SLAVE_KIND, _INFO_SLAVE_DATA, _BRPORT_MODE, _BRPORT_ISOLATED = 4, 5, 4, 33
 _INET6_ADDR_GEN_MODE = 8
 _IFA_F_NODAD, _IFA_F_PERMANENT = 0x02, 0x80
 _NO_LINK_LOCAL = nested(_AF_SPEC, nested(socket.AF_INET6, attribute(_INET6_ADDR_GEN_MODE, b"\x01")))
@@ -73,6 +74,13 @@ def new_veth(host: str, bridge: int, peer: str, namespace: int, mac: str, mtu: i
     body = _info(0, _IFF_UP, _IFF_UP) + text(_IFNAME, host) + number(_MTU, mtu) + number(_MASTER, bridge)
     body += nested(_LINKINFO, text(_INFO_KIND, "veth"), data)
     return Message(RTM_NEWLINK, body, f"link {peer} ({host})", NLM_F_CREATE | NLM_F_EXCL)
+
+
+def bridge_port(host: str, *, hairpin: bool, isolated: bool) -> Message:
+    """How the bridge treats a cable. ``hairpin``: what came from it may go back to it; ``isolated``: no other isolated one."""
+    values = [attribute(_BRPORT_MODE, bytes([hairpin])), attribute(_BRPORT_ISOLATED, bytes([isolated]))]
+    info = nested(_LINKINFO, text(_INFO_SLAVE_KIND, "bridge"), nested(_INFO_SLAVE_DATA, *values))
+    return Message(RTM_NEWLINK, _info() + text(_IFNAME, host) + info, f"bridge port {host}")
 
 
 def set_up(index: int, *, link_local: bool = True) -> Message:

@@ -1,4 +1,4 @@
-"""The engine's networks: `interface.Networks`, and what the engine calls when containers start and stop (`open`, `release`, `plug`, `unplug`)."""
+"""The engine's networks: `interface.Networks`, and what the engine calls for its containers: `open`, `release`, `plug`, `unplug`."""
 
 from __future__ import annotations
 
@@ -247,7 +247,7 @@ class LocalNetworks:
         resolv = hosts.render_resolv_conf(conf, servers=servers, search=request.dns_search, options=request.dns_options)
         return hosts.render_hosts((), "", "", extra, base=base or hosts.LOCAL), resolv
 
-    async def heal(self) -> list[str]:
+    async def heal(self) -> Sequence[str]:
         """Put right what differs in the kernel from the rows; what was mended, as sentences."""
         return await self._healing.heal()
 

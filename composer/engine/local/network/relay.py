@@ -1,10 +1,14 @@
-"""Copying bytes from a host's socket to a container: for what nft cannot lead (see `ports`). TCP with half-close; UDP by client, with an idle end."""
+"""Copying bytes from a host's socket to a container, for what nft cannot lead (see `ports`).
+
+TCP with half-close; UDP by client, with an idle end.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 from collections import OrderedDict
+from typing import Any
 
 _CONNECT = 10.0  # seconds
 _UDP_IDLE = 90.0  # seconds, as docker-proxy
@@ -20,7 +24,7 @@ class Relay:
         self._target = (address, port)
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._clients: OrderedDict[object, tuple[socket.socket, float]] = OrderedDict()
+        self._clients: OrderedDict[Any, tuple[socket.socket, float]] = OrderedDict()
         self._loop.add_reader(one.fileno(), self._accept if protocol == "tcp" else self._datagrams)
 
     def close(self) -> None:
@@ -74,7 +78,7 @@ class Relay:
             except OSError:
                 continue  # refused or full: UDP may lose it
 
-    def _toward(self, client: object) -> socket.socket:
+    def _toward(self, client: Any) -> socket.socket:
         """The socket that stands for a client towards the container; the longest idle ones make room."""
         now = self._loop.time()
         known = self._clients.pop(client, None)
@@ -92,15 +96,15 @@ class Relay:
         self._clients[client] = (one, now)
         return one
 
-    def _forget(self, client: object) -> None:
+    def _forget(self, client: Any) -> None:
         one, _ = self._clients.pop(client)
         self._loop.remove_reader(one.fileno())
         one.close()
 
-    def _back(self, one: socket.socket, client: object) -> None:
+    def _back(self, one: socket.socket, client: Any) -> None:
         for _ in range(64):
             try:
-                self._socket.sendto(one.recv(65535), client)  # type: ignore[arg-type]
+                self._socket.sendto(one.recv(65535), client)
             except BlockingIOError:
                 return
             except OSError:

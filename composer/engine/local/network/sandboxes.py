@@ -1,7 +1,7 @@
 """Sandboxes: a container's network opened, changed while it runs, released; and taken up again after the daemon restarted.
 
-The order of `open`: leases and ports (in memory), the row, the kernel's objects (all named after the row), the firewall, the names. Whatever
-fails or is cancelled is undone by `release`, which may be called at any time, twice too.
+The order of `open`: leases and ports (in memory), the row, the kernel's objects (all named after the row), the firewall, the names.
+Whatever fails or is cancelled is undone by `release`, which may be called at any time, twice too.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from composer.engine.local.network.model import EndpointRow, PublishedPort, Sand
 from composer.engine.local.network.ports import HostPorts
 from composer.engine.local.network.ruleset import PortRule
 from composer.engine.local.network.upstream import Upstream
-from composer.engine.local.network.wiring import Wired, Wish
+from composer.engine.local.network.wiring import Cable, Wired, Wish
 from composer.engine.local.network.zone import Zone
 from composer.engine.local.state import State, Table
 from composer.engine.model import EndpointSettings, Network
@@ -169,17 +169,21 @@ class Sandboxes:
     def _wish(self, row: SandboxRow) -> Wish:
         return Wish(
             netns=self._layout.netns(row.container),
-            cables=tuple(endpoints.cable(e, self._bridges.name(self._find(e.network))) for e in row.endpoints),
+            cables=tuple(self._cable(row, e) for e in row.endpoints),
             gateways=endpoints.gateways(row.endpoints),
             dns=DNS_ADDRESS if self._has_dns(row) else None,
             redirect=row.dns_redirect,
         )
 
+    def _cable(self, row: SandboxRow, endpoint: EndpointRow) -> Cable:
+        rule = self._bridges.rule(self._find(endpoint.network))
+        return endpoints.cable(endpoint, rule.bridge, published=bool(row.published), isolated=not rule.talk)
+
     def _has_dns(self, row: SandboxRow) -> bool:
         return DNS_ADDRESS in self._servers(row)
 
     def _servers(self, row: SandboxRow) -> tuple[str, ...]:
-        """The nameserver lines of its resolv.conf: ours in any network that was made by a user; in the default network those named, or the host's."""
+        """The nameserver lines of its resolv.conf: ours where a user made the network; in the default one those named, or the host's."""
         conf = self.upstream.host()
         ipv6 = any(e.settings.global_ipv6_address for e in row.endpoints)
         if row.mode == "none" or not row.endpoints:
@@ -290,7 +294,7 @@ class Sandboxes:
         await self._change(live, changed)
         try:
             await self._bridges.ensure(network)
-            cable = endpoints.cable(endpoint, self._bridges.name(network))
+            cable = self._cable(changed, endpoint)
             where = endpoints.gateways(changed.endpoints)
             await self._kernel.wire(Wish(self._layout.netns(container_id), fresh=False, cables=(cable,), gateways=where))
             await self.firewall.apply()
@@ -344,8 +348,8 @@ class Sandboxes:
 
     async def _restore(self, row: SandboxRow) -> list[str]:
         for endpoint in row.endpoints:
-            for pool, address in self._held(endpoint):
-                pool.lease(address)
+            for pool, held in self._held(endpoint):
+                pool.lease(held)
         self._adopt(row)
         problems = []
         target = _target(row.endpoints)

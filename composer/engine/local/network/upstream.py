@@ -1,4 +1,6 @@
-"""Asking the host's resolvers (or those that a container names) what is no name of ours. From the host's namespace, bounded in time and number.
+"""Asking the host's resolvers (or those that a container names) what is no name of ours.
+
+From the host's namespace, bounded in time and number.
 
 The query's bytes go on as they are but for the id, from a fresh port each, so that a forged answer has to guess both (RFC 5452).
 """

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from composer.engine.errors import EngineError
@@ -22,7 +23,10 @@ _LOOPBACK = 1  # index of lo in every namespace
 
 @dataclass(frozen=True, slots=True)
 class Cable:
-    """A veth pair to be made: ``link`` (host end, into ``bridge``), ``interface`` (inside)."""
+    """A veth pair to be made: ``link`` (host end, into ``bridge``), ``interface`` (inside).
+
+    ``hairpin``: its container reaches its own published ports, also where br_netfilter is on. ``isolated``: it reaches no neighbour.
+    """
 
     link: str
     interface: str
@@ -31,6 +35,8 @@ class Cable:
     mtu: int
     addresses: tuple[Interface, ...]
     sysctls: tuple[tuple[str, str], ...] = ()
+    hairpin: bool = False
+    isolated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +69,21 @@ def wire(host: NetlinkSocket, home: int, wishes: Sequence[Wish]) -> list[Wired]:
     """Fulfil all; an error of one leaves the others alone."""
     done = [Wired() for _ in wishes]
     for wish, wired in zip(wishes, done, strict=True):
-        _guard(wish, wired, lambda w=wish, d=wired: _open(w, d, home))  # type: ignore[misc]
+        _guard(wish, wired, partial(_open, wish, wired, home))
     _plug_in(host, wishes, done)
     for wish, wired in zip(wishes, done, strict=True):
         if wired.error is None and wired.route is not None:
-            _guard(wish, wired, lambda w=wish, d=wired: _set_up(w, d, home))  # type: ignore[misc]
+            _guard(wish, wired, partial(_set_up, wish, wired, home))
         if wired.route is not None:
             wired.route.close()
             wired.route = None
     return done
 
 
-def _guard(wish: Wish, wired: Wired, step: object) -> None:
+def _guard(wish: Wish, wired: Wired, step: Callable[[], None]) -> None:
     """Run a step; what it raises is kept and the wish undone."""
     try:
-        step()  # type: ignore[operator]
+        step()
     except (OSError, EngineError) as error:
         _undo(wish, wired, error)
 
@@ -131,6 +137,9 @@ def _plug_in(host: NetlinkSocket, wishes: Sequence[Wish], done: Sequence[Wired])
                     bridges[cable.bridge] = _index(host, cable.bridge)
                 messages.append(links.new_veth(cable.link, bridges[cable.bridge], cable.interface, files[-1], cable.mac, cable.mtu))
                 owners.append(number)
+                if cable.hairpin or cable.isolated:
+                    messages.append(links.bridge_port(cable.link, hairpin=cable.hairpin, isolated=cable.isolated))
+                    owners.append(number)
         for owner, error in zip(owners, host.exchange(messages), strict=True):
             if error is not None and done[owner].error is None:
                 _undo(wishes[owner], done[owner], error)
