@@ -10,7 +10,7 @@ from composer.engine import select
 from composer.engine.errors import InvalidArgument, Unsupported
 from composer.engine.local import files
 from composer.engine.local.archive import drain, feed, finish
-from composer.engine.local.image import imported, view
+from composer.engine.local.image import bootstrap, imported, view
 from composer.engine.local.image import reference as references
 from composer.engine.local.image.blobs import Blobs, Lease
 from composer.engine.local.image.disposal import Disposal, Filters, Used
@@ -146,6 +146,13 @@ class LocalImages:
             record = await self.store.put(data, layers, tags=[name] if name else [])
         self._tell("import", record, name.familiar if name else record.id)
         yield Progress(status=record.id)
+
+    async def bootstrap(self, ref: str) -> AsyncIterator[Progress]:
+        """Make a base image from the distribution's own package mirror (mmdebstrap). InvalidArgument lists the names that are known."""
+        recipe = bootstrap.recipe(ref)
+        run = bootstrap.Run(recipe, self._layout.temporary)
+        async for progress in run.follow(lambda tar: self.import_(tar, recipe.name, changes=recipe.changes, message=recipe.message)):
+            yield progress
 
     async def build(self, config: BuildConfig) -> AsyncIterator[Progress]:
         if self.builder is None:
