@@ -5,6 +5,7 @@ Source: the OCI runtime specification 1.0.2; conmon(8).
 """
 
 from composer.engine.local.runtime.bundle import Bundle, Exit, Handle
+from composer.engine.local.runtime.exec import ExecHandle
 from composer.engine.local.runtime.runtime import Runtime
 
-__all__ = ["Bundle", "Exit", "Handle", "Runtime"]
+__all__ = ["Bundle", "ExecHandle", "Exit", "Handle", "Runtime"]

@@ -1,8 +1,10 @@
-"""Capabilities of a container's processes: Docker's default set, tweaked by cap_add and cap_drop (capabilities(7)). Pure."""
+"""Capabilities of a container's processes: Docker's default set, tweaked by cap_add and cap_drop (capabilities(7))."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from composer.engine.errors import InvalidArgument
 
@@ -23,20 +25,32 @@ ALL = tuple(f"CAP_{name}" for name in _NAMES)
 DEFAULT = tuple(f"CAP_{name}" for name in _DEFAULT)
 
 
-def resolve(add: Sequence[str] = (), drop: Sequence[str] = (), *, privileged: bool = False, last: int = len(ALL) - 1) -> tuple[str, ...]:
-    """The capabilities a container gets. ``last``: the highest number that the kernel knows (/proc/sys/kernel/cap_last_cap).
+@functools.cache
+def known() -> tuple[str, ...]:
+    """What this process may give away at all: its bounding set, which is what the kernel knows and nobody has taken from us."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapBnd:"):
+            bits = int(line.split()[1], 16)
+            return tuple(name for number, name in enumerate(ALL) if bits >> number & 1)
+    return ALL
+
+
+def resolve(
+    add: Sequence[str] = (), drop: Sequence[str] = (), *, privileged: bool = False, available: Sequence[str] | None = None
+) -> tuple[str, ...]:
+    """The capabilities a container gets. ``available``: what can be given at all (by default `known`).
 
     Names may lack CAP_ and be in any case; ALL means all. Raises InvalidArgument in dockerd's words for an unknown name.
     """
-    known = ALL[: last + 1]
-    adds, drops = _names("CapAdd", add, known), _names("CapDrop", drop, known)
+    have = tuple(known() if available is None else available)
+    adds, drops = _names("CapAdd", add, have), _names("CapDrop", drop, ALL)
     if privileged:
-        return known
+        return have
     if "ALL" in adds:
-        return tuple(name for name in known if name not in drops)
+        return tuple(name for name in have if name not in drops)
     if "ALL" in drops:
-        return tuple(name for name in known if name in adds)
-    return tuple(name for name in known if (name in DEFAULT and name not in drops) or name in adds)
+        return tuple(name for name in have if name in adds)
+    return tuple(name for name in have if (name in DEFAULT and name not in drops) or name in adds)
 
 
 def sets(capabilities: Iterable[str], uid: int) -> dict[str, list[str]]:
@@ -47,7 +61,7 @@ def sets(capabilities: Iterable[str], uid: int) -> dict[str, list[str]]:
     return {"bounding": bounding, "effective": bounding, "permitted": bounding, "inheritable": [], "ambient": []}
 
 
-def _names(field: str, given: Sequence[str], known: Sequence[str]) -> set[str]:
+def _names(field: str, given: Sequence[str], available: Sequence[str]) -> set[str]:
     names = set()
     for text in given:
         name = text.upper()
@@ -55,7 +69,7 @@ def _names(field: str, given: Sequence[str], known: Sequence[str]) -> set[str]:
             name = f"CAP_{name}"
         if name in ("ALL", "CAP_ALL"):
             names.add("ALL")
-        elif name in known:
+        elif name in available:
             names.add(name)
         elif name in ALL:
             raise InvalidArgument(f'invalid {field}: capability not supported by your kernel or not available: "{name}"')

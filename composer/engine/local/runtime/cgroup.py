@@ -122,7 +122,8 @@ class Hierarchies:
         deadline = time.monotonic() + _DELETE_PATIENCE
         for directory in self.directories(path):
             while not _remove(directory):
-                _kill_all(directory)
+                for other in self.directories(path):  # a frozen process dies when its freezer, another hierarchy, lets it
+                    _kill_all(other)
                 if time.monotonic() > deadline:
                     raise EngineError(f"cgroup {directory} cannot be removed: processes in it do not end")
                 time.sleep(0.002)

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from composer.engine.errors import EngineError, Unavailable
+from composer.engine.errors import EngineError, NotRunning, Unavailable
 from composer.engine.local.linux.process import ProcessId
 from composer.engine.local.runtime.bundle import Bundle, Handle
 from composer.engine.local.runtime.words import refusal
@@ -29,11 +29,12 @@ _SOCKET_PATH = 107  # sun_path without its NUL
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """Where the programs are: conmon, and the runtime that this container uses."""
+    """Where the programs are: conmon, and the runtime that this container uses. ``sockets``: a short directory for terminal sockets."""
 
     conmon: str
     runtime: str
     runtime_root: Path
+    sockets: Path
 
 
 def create(programs: Programs, bundle: Bundle, argv0: str, adopt: Callable[[int], None]) -> Handle:
@@ -48,7 +49,7 @@ def create(programs: Programs, bundle: Bundle, argv0: str, adopt: Callable[[int]
             process = subprocess.Popen(
                 _arguments(programs, bundle),
                 pass_fds=(sync_write, start_read),
-                env=_environment(bundle, sync_write, start_read),
+                env=_environment(programs, sync_write, start_read),
                 cwd=bundle.directory,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -105,11 +106,24 @@ def _arguments(programs: Programs, bundle: Bundle) -> list[str]:
     return words
 
 
-def _environment(bundle: Bundle, sync: int, start: int) -> dict[str, str]:
+def _environment(programs: Programs, sync: int, start: int) -> dict[str, str]:
     environment = {"PATH": PATH, "_OCI_SYNCPIPE": str(sync), "_OCI_STARTPIPE": str(start)}
-    if len(os.fsencode(f"{bundle.directory}/conmon-term.XXXXXX")) <= _SOCKET_PATH:
-        environment["TMPDIR"] = str(bundle.directory)  # its console socket; /tmp otherwise
+    if len(os.fsencode(f"{programs.sockets}/conmon-term.XXXXXX")) <= _SOCKET_PATH:
+        programs.sockets.mkdir(mode=0o700, exist_ok=True)
+        environment["TMPDIR"] = str(programs.sockets)  # for its console socket; /tmp otherwise
     return environment
+
+
+def control(bundle: Bundle, message: str) -> None:
+    """Tell conmon: "1 HEIGHT WIDTH" resizes the terminal, "2 0 0" opens the log anew. Raises NotRunning when no conmon listens."""
+    try:
+        fd = os.open(bundle.directory / "ctl", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            os.write(fd, message.encode())
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise NotRunning(f"container {bundle.id[:12]} is not running") from error
 
 
 def _read_line(fd: int, timeout: float) -> bytes:

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import json
 import os
+import select
 import shutil
 import signal as signals
 import subprocess
@@ -22,13 +23,16 @@ from composer.engine.errors import EngineError, InvalidArgument, NotRunning, Una
 from composer.engine.local.files import remove_tree
 from composer.engine.local.layout import Layout
 from composer.engine.local.linux.process import send_signal
-from composer.engine.local.runtime import conmon, watch
+from composer.engine.local.runtime import attach, commands, conmon, watch
+from composer.engine.local.runtime.attach import AttachStream
 from composer.engine.local.runtime.bundle import Bundle, Exit, Handle
 from composer.engine.local.runtime.cgroup import Hierarchies
+from composer.engine.local.runtime.exec import ExecHandle, Launch
 from composer.engine.local.runtime.filters import Filters
 from composer.engine.local.runtime.spawn import THREADS, Spawner
 
 KNOWN = ("crun", "runc")  # in the order of preference
+CONMON_PATIENCE = 1.0  # seconds from the container's end to conmon's
 COMMAND_TIMEOUT = 30.0  # seconds for one run of a runtime program
 
 
@@ -79,7 +83,9 @@ class Runtime:
 
         Raises CommandNotFound, CommandNotExecutable, EngineError (the runtime's words); then nothing of it is left but the directory.
         """
-        programs = conmon.Programs(self._programs["conmon"], self.program(bundle.runtime), self._layout.runtime_root)
+        programs = conmon.Programs(
+            self._programs["conmon"], self.program(bundle.runtime), self._layout.runtime_root, self._layout.run / "tty"
+        )
         async with self._creating:
             try:
                 return await self._spawner.run(self._create, programs, bundle, config)
@@ -181,6 +187,45 @@ class Runtime:
         oom = end.oom or self.hierarchies.oom_kills(bundle.cgroup) > 0
         return Exit(end.code, oom, end.finished_at)
 
+    async def attach(self, bundle: Bundle, *, stdin: bool) -> AttachStream:
+        """Its live streams, from now on; between `create` and `start` nothing is missed. Any number of clients. Raises NotRunning."""
+        return await attach.attach(bundle, stdin=stdin)
+
+    async def resize(self, bundle: Bundle, height: int, width: int) -> None:
+        """Set the size of its terminal (0 to 1000 each). Nothing without one. Raises NotRunning."""
+        if bundle.tty:
+            conmon.control(bundle, f"1 {max(0, min(height, 1000))} {max(0, min(width, 1000))}\n")
+
+    async def exec(
+        self,
+        bundle: Bundle,
+        exec_id: str,
+        process: Mapping[str, Any],
+        *,
+        tty: bool = False,
+        stdin: bool = False,
+        attached: bool = True,
+    ) -> ExecHandle:
+        """Start a further process (``process``: `oci.exec_process`). ``attached`` False: its output is not wanted.
+
+        Raises CommandNotFound, CommandNotExecutable, NotRunning, EngineError.
+        """
+        program = self.program(bundle.runtime)
+        pid = int((bundle.directory / "pidfile").read_text()) if (bundle.directory / "pidfile").exists() else 0
+        commands.check(pid, process, bundle.runtime)
+        launch = Launch(
+            program=program,
+            runtime_root=self._layout.runtime_root,
+            container=bundle.id,
+            directory=bundle.directory / "exec" / exec_id,
+            sockets=self._layout.run / "tty",
+            process=process,
+            tty=tty,
+            stdin=stdin,
+            attached=attached,
+        )
+        return ExecHandle(launch, await asyncio.to_thread(launch.start))
+
     async def pause(self, bundle: Bundle) -> None:
         await asyncio.to_thread(self.hierarchies.freeze, bundle.cgroup, True)
 
@@ -211,11 +256,17 @@ class Runtime:
         self._drop_parents(bundle.cgroup.rpartition("/")[0])
 
     def _end_conmon(self, pid: int, bundle: Bundle) -> None:
+        """Wait for its conmon, which ends by itself once the container has; killed when it does not."""
         pidfd = os.pidfd_open(pid)
         try:
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if bundle.id.encode() in words and str(bundle.directory).encode() in words:  # not another's, by a reused pid
+            if bundle.id.encode() not in words or str(bundle.directory).encode() not in words:
+                return  # a zombie, or another's by a reused pid
+            poll = select.poll()
+            poll.register(pidfd, select.POLLIN)
+            if not poll.poll(CONMON_PATIENCE * 1000):
                 send_signal(pidfd, signals.SIGKILL)
+                poll.poll(CONMON_PATIENCE * 1000)
         finally:
             os.close(pidfd)
 
