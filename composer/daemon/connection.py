@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol, cast
@@ -20,7 +18,7 @@ import httptools
 from composer.daemon.channel import RawChannel
 from composer.daemon.query import Query
 from composer.daemon.request import Body, ClientGone, Request
-from composer.daemon.response import Answer, Response, Upgrade, json_response
+from composer.daemon.response import Answer, Response, Upgrade, close, json_response
 from composer.daemon.router import split_version
 
 HEAD_LIMIT = 256 << 10  # bytes of request line and headers
@@ -300,14 +298,14 @@ class Connection(asyncio.Protocol):
             self._service.failed("a raw stream", error)
 
     async def _send(self, exchange: Exchange, answer: Response, stay: bool) -> None:
-        close = "" if stay else "Connection: close\r\n"
+        ending = "" if stay else "Connection: close\r\n"
         self._sent = True
         if isinstance(answer.body, bytes):
             body = b"" if exchange.request.method == "HEAD" else answer.body
-            await self.write(self._head(answer, close) + body)
+            await self.write(self._head(answer, ending) + body)
             return
         chunked = not exchange.http10
-        await self.write(self._head(answer, close + ("Transfer-Encoding: chunked\r\n" if chunked else "")))
+        await self.write(self._head(answer, ending + ("Transfer-Encoding: chunked\r\n" if chunked else "")))
         try:
             if exchange.request.method != "HEAD":
                 async for piece in answer.body:
@@ -321,7 +319,7 @@ class Connection(asyncio.Protocol):
             self._service.failed(f"{exchange.request.method} {exchange.request.path}", error)
             self._transport.abort()
         finally:
-            await _close(answer.body)
+            await close(answer.body)
 
     def _head(self, answer: Response, extra: str) -> bytes:
         lines = [f"HTTP/1.1 {answer.status} {_REASONS.get(answer.status, 'Unknown')}\r\n"]
@@ -348,12 +346,6 @@ class Connection(asyncio.Protocol):
             self._last = True
         else:
             self._transport.close()
-
-
-async def _close(source: AsyncIterator[bytes]) -> None:
-    if isinstance(source, AsyncGenerator):
-        with suppress(RuntimeError):  # it is running in a task that is being cancelled
-            await source.aclose()
 
 
 def _nothing() -> None:

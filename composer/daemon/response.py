@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -68,8 +69,11 @@ def stream_json(values: AsyncIterator[Any], content_type: str = JSON) -> Respons
     """One JSON object a line, each sent as it comes."""
 
     async def lines() -> AsyncIterator[bytes]:
-        async for value in values:
-            yield encode(value)
+        try:
+            async for value in values:
+                yield encode(value)
+        finally:
+            await close(values)
 
     return Response(200, lines(), content_type)
 
@@ -89,10 +93,17 @@ async def primed(source: AsyncIterator[T]) -> AsyncIterator[T]:
                 async for more in iterator:
                     yield more
         finally:
-            if isinstance(iterator, AsyncGenerator):
-                await iterator.aclose()
+            await close(iterator)
 
     return replay()
+
+
+async def close(source: AsyncIterator[Any]) -> None:
+    """End an iterator that can be ended (generators, subscriptions)."""
+    end = getattr(source, "aclose", None)
+    if end is not None:
+        with suppress(RuntimeError):  # it is running, in a task that is being cancelled
+            await end()
 
 
 def describe(error: ComposerError) -> dict[str, str]:

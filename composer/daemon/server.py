@@ -15,11 +15,10 @@ from composer.daemon.connection import Connection, Exchange
 from composer.daemon.request import ClientGone
 from composer.daemon.response import Answer, json_response, refusal
 from composer.daemon.router import Route, Router
-from composer.engine.errors import InvalidArgument, Unavailable, Unsupported
+from composer.engine.errors import Conflict, InvalidArgument, Unavailable, Unsupported
 from composer.errors import ComposerError
 
 GROUPS = ("composer", "docker")  # the first of these that exists may use the socket, beside root
-_FIRST_FD = 3  # SD_LISTEN_FDS_START, sd_listen_fds(3)
 
 
 class Log(Protocol):
@@ -112,8 +111,7 @@ def bind(path: Path) -> socket.socket:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
     mask = os.umask(0o117)
     try:
-        if path.exists() and stat.S_ISSOCK(path.lstat().st_mode):
-            path.unlink()
+        _unlink_stale(path)
         sock.bind(str(path))
         group = socket_group()
         if group is not None and os.geteuid() == 0:
@@ -127,6 +125,19 @@ def bind(path: Path) -> socket.socket:
     return sock
 
 
+def _unlink_stale(path: Path) -> None:
+    """Remove a socket that nobody listens on. Conflict when somebody does."""
+    if not path.exists() or not stat.S_ISSOCK(path.lstat().st_mode):
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+    raise Conflict(f"another daemon listens on {path}", hint="use that one, or name another --run or --host")
+
+
 def socket_group() -> int | None:
     """The group that may use the socket; None: root alone."""
     for name in GROUPS:
@@ -135,10 +146,3 @@ def socket_group() -> int | None:
         except KeyError:
             continue
     return None
-
-
-def inherited(environ: Mapping[str, str], pid: int) -> list[socket.socket]:
-    """The sockets that systemd passed (sd_listen_fds(3)); none when they were meant for another process."""
-    if environ.get("LISTEN_PID") != str(pid) or not environ.get("LISTEN_FDS", "").isdigit():
-        return []
-    return [socket.socket(fileno=fd) for fd in range(_FIRST_FD, _FIRST_FD + int(environ["LISTEN_FDS"]))]

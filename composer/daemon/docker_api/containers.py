@@ -8,7 +8,7 @@ from typing import Any
 
 from composer.daemon.docker_api.summary import summary
 from composer.daemon.request import Request
-from composer.daemon.response import JSON, Answer, Response, empty, encode, json_response, primed, stream_json
+from composer.daemon.response import JSON, Answer, Response, close, empty, encode, json_response, primed, stream_json
 from composer.daemon.router import Route
 from composer.engine.errors import InvalidArgument, Unsupported
 from composer.engine.interface import Engine
@@ -140,8 +140,16 @@ class ContainerRoutes:
 
     async def stats(self, request: Request) -> Answer:
         stream = request.query.flag("stream", True)
-        found = self._containers.stats(request.params["id"], stream=stream)
-        return stream_json(one.to_wire() async for one in await primed(found))
+        found = await primed(self._containers.stats(request.params["id"], stream=stream))
+
+        async def lines() -> AsyncIterator[dict[str, Any]]:
+            try:
+                async for one in found:
+                    yield one.to_wire()
+            finally:
+                await close(found)
+
+        return stream_json(lines())
 
     async def changes(self, request: Request) -> Answer:
         return json_response([one.to_wire() for one in await self._containers.changes(request.params["id"])])

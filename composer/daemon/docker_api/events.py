@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from composer.daemon.request import Request
-from composer.daemon.response import Answer, stream_json
+from composer.daemon.response import Answer, close, stream_json
 from composer.daemon.router import Route
 from composer.engine import select
 from composer.engine.interface import Engine
@@ -31,8 +31,11 @@ class EventRoutes:
         found = self._engine.events(filters, since=since, until=query.time("until", now))
 
         async def told() -> AsyncIterator[dict[str, Any]]:
-            async for event in found:
-                yield event_line(event)
+            try:
+                async for event in found:
+                    yield event_line(event)
+            finally:
+                await close(found)
 
         return stream_json(told())
 

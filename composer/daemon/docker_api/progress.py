@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from composer.daemon.request import Request
-from composer.daemon.response import JSON, Response, describe, encode, primed
+from composer.daemon.response import JSON, Response, close, describe, encode, primed
 from composer.engine.errors import InvalidArgument
 from composer.engine.model import Progress, RegistryAuth
 from composer.errors import ComposerError
@@ -49,6 +49,8 @@ async def told(source: AsyncIterator[Progress], *, quiet: bool = False) -> Respo
                 yield encode({"stream": f"{image_id}\n"})
         except ComposerError as error:
             yield encode({"errorDetail": {"message": error.message}, "error": error.message, "composer": describe(error)})
+        finally:
+            await close(found)
 
     return Response(200, lines(), JSON)
 

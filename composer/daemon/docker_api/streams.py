@@ -17,6 +17,7 @@ from composer.daemon.response import (
     Channel,
     Response,
     Upgrade,
+    close,
     empty,
     primed,
 )
@@ -51,8 +52,11 @@ class StreamRoutes:
         found = self._containers.logs(one.id, options)
 
         async def pieces(frames: AsyncIterator[LogFrame]) -> AsyncIterator[bytes]:
-            async for piece in frames:
-                yield frame(dress(piece))
+            try:
+                async for piece in frames:
+                    yield frame(dress(piece))
+            finally:
+                await close(frames)
 
         frames = found if options.follow else await primed(found)
         return Response(200, pieces(frames), stream_type(one.config.tty, request))

@@ -153,8 +153,12 @@ class World:
         config = record.container.config
         self.publish("container", action, record.id, {**config.labels, "image": config.image, "name": record.name, **attributes})
 
-    async def events(self, filters: select.Filters | None, since: float, until: float) -> AsyncIterator[Event]:
-        at = self._first if since else self._first + len(self._events)
+    def events(self, filters: select.Filters | None, since: float, until: float) -> AsyncIterator[Event]:
+        """Begins with this call, not with the first read."""
+        select.check(filters, select.EVENT_KEYS)
+        return self._follow(self._first if since else self._first + len(self._events), filters, since, until)
+
+    async def _follow(self, at: int, filters: select.Filters | None, since: float, until: float) -> AsyncIterator[Event]:
         while True:
             while at - self._first < len(self._events):
                 at = max(at, self._first)
