@@ -1,0 +1,177 @@
+"""LocalEngine: the embedded engine. It only assembles the rooms, starts them in order and ends them in the reverse order.
+
+>>> engine = LocalEngine(Layout(root, run), settings=Settings())
+>>> await engine.start()        # recovers what an earlier one left
+>>> await engine.close()        # containers keep running
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import platform
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from composer.engine.interface import Filters
+from composer.engine.local import gc, recover
+from composer.engine.local.containers import LocalContainers, Parts, Tasks
+from composer.engine.local.containers.changing import Members
+from composer.engine.local.containers.registry import Registry
+from composer.engine.local.events import Events
+from composer.engine.local.health import Health
+from composer.engine.local.image import LocalImages
+from composer.engine.local.layout import Layout
+from composer.engine.local.lifecycle import Phase
+from composer.engine.local.linux.mount import mounts
+from composer.engine.local.linux.process import boot_id
+from composer.engine.local.network.networks import LocalNetworks
+from composer.engine.local.runtime import Runtime
+from composer.engine.local.state import State
+from composer.engine.local.supervise import Supervisor
+from composer.engine.local.volume import LocalVolumes
+from composer.engine.model import DiskUsage, Event, Info
+
+log = logging.getLogger(__name__)
+
+
+def _none_held(labels: Mapping[str, str]) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Settings:
+    """``hold(labels)``: True for containers whose automatic start, when the engine starts, is left to others (stacks, in their order)."""
+
+    hold: Callable[[Mapping[str, str]], bool] = field(default=_none_held)
+
+
+class LocalEngine:
+    """interface.Engine on this machine. `start` once, `close` once."""
+
+    def __init__(self, layout: Layout, *, settings: Settings | None = None) -> None:
+        self.layout = layout
+        self.settings = settings or Settings()
+        self._stack = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Unavailable: a program or a right is missing, or the state cannot be trusted."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def _start(self) -> None:
+        await asyncio.to_thread(self.layout.make)
+        self.state = State(self.layout.database)
+        self._stack.push_async_callback(self.state.close)
+        await asyncio.to_thread(recover.check_state, self.layout, self.state)
+        self._assemble()
+        await self.images.recover()
+        await self.runtime.open()
+        self._stack.push_async_callback(self.runtime.close)
+        live = recover.known(self.parts)
+        await self.volumes.start({h.id: h.record.volumes for h in self.registry if h.id in live})
+        self._stack.push_async_callback(self.networks.close)
+        await self.networks.start(live)
+        down = await recover.settle(self.parts, live)
+        self._stack.push_async_callback(self.tasks.close)
+        self.tasks.spawn(self._health.run(), "health checks")
+        await recover.resume(self.parts, self._supervisor, live, down, self.settings.hold)
+
+    def _assemble(self) -> None:
+        layout, state = self.layout, self.state
+        self.bus = Events()
+        self._stack.callback(self.bus.close)
+        self.registry = Registry(state)
+        self.images = LocalImages(layout, state, self.bus.publish, self.registry.image_users)
+        self.runtime = Runtime(layout)
+        self.networks = LocalNetworks(layout, state, self.bus.publish)
+        self.volumes = LocalVolumes(layout, state, self.bus.publish, self.registry.volume_users)
+        self.tasks = Tasks()
+        self.parts = Parts(
+            layout=layout,
+            registry=self.registry,
+            events=self.bus,
+            images=self.images.store,
+            layers=self.images.layers,
+            blobs=self.images.blobs,
+            snapshots=self.images.snapshots,
+            runtime=self.runtime,
+            networks=self.networks,
+            volumes=self.volumes,
+            boot=boot_id(),
+            watch=lambda held: self._supervisor.watch(held),
+            tasks=self.tasks,
+        )
+        self._health = Health(self.parts)
+        self._supervisor = Supervisor(self.parts, self._health)
+        self.networks.members = Members(self.parts)
+        self.containers = LocalContainers(self.parts)
+
+    async def close(self) -> None:
+        """End the daemon's side of everything; containers keep running, and the next `start` knows them."""
+        await self._stack.aclose()
+
+    def events(self, filters: Filters | None = None, *, since: float = 0.0, until: float = 0.0) -> AsyncIterator[Event]:
+        return self.bus.subscribe(filters, since=since, until=until)
+
+    async def disk_usage(self) -> Sequence[DiskUsage]:
+        return await gc.disk_usage(self.parts)
+
+    async def info(self) -> Info:
+        phases = [held.run.phase for held in self.registry]
+        paused = phases.count(Phase.PAUSED)
+        running = phases.count(Phase.RUNNING)
+        uname = os.uname()
+        cgroups = self.runtime.hierarchies.version
+        return Info(
+            id=self.layout.instance,
+            name=socket.gethostname(),
+            containers=len(phases),
+            containers_running=running,
+            containers_paused=paused,
+            containers_stopped=len(phases) - running - paused,
+            images=len(self.images.store.all()),
+            driver_status=(("Backing Filesystem", await asyncio.to_thread(_file_system, self.layout.root)),),
+            docker_root_dir=str(self.layout.root),
+            server_version=_version(),
+            operating_system=await asyncio.to_thread(_distribution),
+            architecture=uname.machine,
+            kernel_version=uname.release,
+            ncpu=os.cpu_count() or 1,
+            mem_total=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+            ipv4_forwarding=Path("/proc/sys/net/ipv4/ip_forward").read_text().strip() == "1",
+            oom_kill_disable=cgroups == 1,
+            cgroup_version=str(cgroups),
+            default_runtime=self.runtime.default,
+            runtimes={name: {"path": path} for name, path in self.runtime.available().items()},
+            security_options=("name=seccomp,profile=builtin",),
+            warnings=tuple(self.networks.notes),
+        )
+
+
+def _version() -> str:
+    try:
+        return version("composer")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _distribution() -> str:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
+    except OSError:
+        return "Linux"
+
+
+def _file_system(path: Path) -> str:
+    device = os.stat(path).st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    return next((m.kind for m in mounts() if m.device == wanted), "unknown")
