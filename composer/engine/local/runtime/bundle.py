@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from composer.engine.local.linux.process import ProcessId
+from composer.engine.local.runtime.logs import MAX_FILE, MAX_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,8 @@ class Bundle:
     """A container about to run, or running.
 
     ``directory`` holds config.json and conmon's files; ``rootfs`` is the mounted root; ``cgroup`` is absolute from the root of each
-    hierarchy; ``runtime`` names an OCI runtime ("crun", "runc"); ``log``: where conmon writes the output, None = nowhere.
+    hierarchy; ``runtime`` names an OCI runtime ("crun", "runc"); ``log``: where conmon writes the output, None = nowhere;
+    ``log_limits``: (bytes, files) at which it is rotated (see `logs.limits`).
     """
 
     id: str
@@ -27,6 +29,7 @@ class Bundle:
     open_stdin: bool = False
     stdin_once: bool = False
     log: Path | None = None
+    log_limits: tuple[int, int] | None = (MAX_SIZE, MAX_FILE)
 
     @property
     def exit_file(self) -> Path:

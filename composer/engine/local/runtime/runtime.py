@@ -29,6 +29,8 @@ from composer.engine.local.runtime.bundle import Bundle, Exit, Handle
 from composer.engine.local.runtime.cgroup import Hierarchies
 from composer.engine.local.runtime.exec import ExecHandle, Launch
 from composer.engine.local.runtime.filters import Filters
+from composer.engine.local.runtime.logs import LogFile
+from composer.engine.local.runtime.rotation import Rotation
 from composer.engine.local.runtime.spawn import THREADS, Spawner
 
 KNOWN = ("crun", "runc")  # in the order of preference
@@ -44,6 +46,7 @@ class Runtime:
         self._spawner = Spawner([layout.root, layout.run])
         self._creating = asyncio.Semaphore(THREADS)
         self._programs: dict[str, str] = {}
+        self._rotation = Rotation()
         self._filters = Filters(layout.run / "seccomp")
         self.hierarchies = Hierarchies.detect()
 
@@ -59,6 +62,7 @@ class Runtime:
 
     async def close(self) -> None:
         """Leave containers running; undo what only the daemon needs."""
+        await self._rotation.close()
         await asyncio.to_thread(self._spawner.close)
         await asyncio.to_thread(self._drop_parents, self._layout.cgroups)
 
@@ -182,8 +186,16 @@ class Runtime:
             os.close(pidfd)
 
     async def wait(self, bundle: Bundle, handle: Handle) -> Exit:
-        """Until it has ended, whoever ended it; right away when it has ended before."""
-        end = await watch.wait(bundle, handle)
+        """Until it has ended, whoever ended it; right away when it has ended before. Meanwhile its log is rotated."""
+        log = LogFile(bundle.log, *bundle.log_limits) if bundle.log is not None and bundle.log_limits is not None else None
+        if log is not None:
+            self._rotation.add(bundle.id, log, lambda: conmon.control(bundle, "2 0 0\n"))
+        try:
+            end = await watch.wait(bundle, handle)
+        finally:
+            self._rotation.remove(bundle.id)
+        if log is not None:
+            await asyncio.to_thread(log.trim)
         oom = end.oom or self.hierarchies.oom_kills(bundle.cgroup) > 0
         return Exit(end.code, oom, end.finished_at)
 
