@@ -48,17 +48,18 @@ class AttachStream:
         return self._frames()
 
     async def _frames(self) -> AsyncIterator[LogFrame]:
-        loop = asyncio.get_running_loop()
+        while packet := await self._receive():
+            yield LogFrame(STDERR if packet[0] == 3 else STDOUT, packet[1:])
+
+    async def _receive(self) -> bytes:
+        """The next packet; b"" at the end, also when conmon was killed or we were closed meanwhile."""
+        if self._closed:
+            return b""
         self._reading = True
         try:
-            while not self._closed:
-                try:
-                    packet = await loop.sock_recv(self._socket, _PACKET)
-                except OSError:  # conmon was killed
-                    return
-                if not packet:
-                    return
-                yield LogFrame(STDERR if packet[0] == 3 else STDOUT, packet[1:])
+            return await asyncio.get_running_loop().sock_recv(self._socket, _PACKET)
+        except OSError:
+            return b""
         finally:
             self._reading = False
             if self._closed:
