@@ -38,6 +38,10 @@ class Blobs:
     def path(self, digest: str) -> Path:
         return self._layout.blobs / "sha256" / digests.hexadecimal(digest)
 
+    def temporary(self, name: str) -> Path:
+        """A path for something half-done, on the same file system."""
+        return self._layout.temporary / name
+
     def has(self, digest: str, size: int | None = None) -> bool:
         """Whether it is here, whole (a wrong size would be another file system's damage)."""
         try:
@@ -131,6 +135,13 @@ class Incoming:
         while view:
             view = view[self._file.write(view) :]
         return len(data)
+
+    def restart(self) -> None:
+        """Forget what was written."""
+        self._file.seek(0)
+        self._file.truncate()
+        self._hash = hashlib.sha256()
+        self.size = 0
 
     @property
     def digest(self) -> str:

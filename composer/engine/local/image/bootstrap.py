@@ -42,7 +42,8 @@ _SLIM = (
     "path-include=/usr/share/locale/locale.alias",
 )
 _HOOK = r"""set -e
-: >"$1/etc/resolv.conf"; : >"$1/etc/hostname"; rm -f "$1/etc/machine-id" "$1/var/lib/dbus/machine-id"
+: >"$1/etc/resolv.conf"; : >"$1/etc/hostname"; chmod 644 "$1/etc/resolv.conf" "$1/etc/hostname"
+rm -f "$1/etc/machine-id" "$1/var/lib/dbus/machine-id"
 printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"; chmod 755 "$1/usr/sbin/policy-rc.d"
 echo force-unsafe-io >"$1/etc/dpkg/dpkg.cfg.d/container"
 printf '%s\n' 'Acquire::Languages "none";' 'Apt::AutoRemove::SuggestsImportant "false";' >"$1/etc/apt/apt.conf.d/container"
@@ -96,7 +97,6 @@ def command(recipe: Recipe, keyring: str, sources: Sequence[str]) -> list[str]:
         "--variant=minbase",
         "--format=tar",
         f"--keyring={keyring}",
-        "--skip=output/dev",
         *(f"--dpkgopt={option}" for option in (_SLIM if recipe.slim else ())),
         *(["--include=ca-certificates"] if https else []),
         f"--customize-hook={_HOOK}",

@@ -17,6 +17,8 @@ from composer.engine.local.image.disposal import Disposal, Filters, Used
 from composer.engine.local.image.layers import Layers
 from composer.engine.local.image.load import Loaded, read_archive
 from composer.engine.local.image.manifest import Platform
+from composer.engine.local.image.pull import Puller
+from composer.engine.local.image.push import Pusher
 from composer.engine.local.image.record import ImageRecord, parse_config
 from composer.engine.local.image.save import Wanted, write_archive
 from composer.engine.local.image.snapshot import Snapshots
@@ -33,6 +35,7 @@ from composer.engine.model import (
     ImageSummary,
     Progress,
     PruneReport,
+    RegistryAuth,
 )
 
 Publish = Callable[[Event], None]
@@ -56,6 +59,8 @@ class LocalImages:
         self.snapshots = Snapshots(layout)
         self.builder: Builder | None = None
         self._disposal = Disposal(self.store, used, self._tell)
+        self._puller = Puller(self.blobs, self.layers, self.store)
+        self._pusher = Pusher(state, self.blobs, self.store)
 
     async def recover(self) -> list[str]:
         """At start, before anything else uses the store: remove what an earlier life left half-done. What was done, in words."""
@@ -153,6 +158,21 @@ class LocalImages:
         run = bootstrap.Run(recipe, self._layout.temporary)
         async for progress in run.follow(lambda tar: self.import_(tar, recipe.name, changes=recipe.changes, message=recipe.message)):
             yield progress
+
+    async def pull(self, ref: str, *, platform: str = "", auth: RegistryAuth | None = None) -> AsyncIterator[Progress]:
+        name = references.parse(ref).with_default_tag()
+        async for progress in self._puller.pull(name, Platform.parse(platform), auth):
+            yield progress
+        self._tell("pull", self.store.resolve(str(name)), name.familiar_name, name.familiar)
+
+    async def push(self, ref: str, *, auth: RegistryAuth | None = None) -> AsyncIterator[Progress]:
+        name = references.parse(ref)
+        if name.digest:
+            raise InvalidArgument("cannot push a digest reference")
+        name = name.with_default_tag()
+        async for progress in self._pusher.push(name, auth):
+            yield progress
+        self._tell("push", self.store.resolve(str(name)), name.familiar_name, name.familiar)
 
     async def build(self, config: BuildConfig) -> AsyncIterator[Progress]:
         if self.builder is None:

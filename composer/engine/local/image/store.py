@@ -107,6 +107,12 @@ class ImageStore:
             self._layers.release(layers)
             return self._rows[image_id]
 
+    async def pushed(self, image_id: str, reference: Reference, manifest: Descriptor | None) -> None:
+        """Remember by which digest a registry knows an image, and its manifest when all blobs of that are here."""
+        async with self.lock:
+            if (record := self._rows.get(image_id)) is not None:
+                await self._name(record if manifest is None else replace(record, manifest=manifest), [], [str(reference)])
+
     async def tag(self, image_id: str, name: Reference) -> None:
         """Give an image a name, taking it from the one that had it."""
         async with self.lock:
