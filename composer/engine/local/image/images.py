@@ -124,7 +124,10 @@ class LocalImages:
 
     async def save(self, refs: Sequence[str]) -> AsyncIterator[bytes]:
         """One tar that Docker and OCI tools read. A name without a tag means all tags of that repository."""
-        wanted = [self._wanted(ref) for ref in refs]
+        tags: dict[str, list[str]] = {}
+        for record, names in map(self._wanted, refs):
+            tags.setdefault(record.id, []).extend(names)
+        wanted = [(self.store.resolve(image_id), tuple(dict.fromkeys(names))) for image_id, names in tags.items()]
         with self.blobs.lease() as lease:
             for record, _ in wanted:
                 lease.update(record.blobs)

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,13 +122,15 @@ class Layers:
         for layer in layers:
             self._loose.difference_update((layer.chain_id, layer.blob.digest))
 
-    async def delete(self, chain_ids: Sequence[str]) -> int:
-        """The rows, then the files. Bytes freed."""
-        rows = [row for chain_id in chain_ids if (row := self._rows.get(chain_id)) is not None]
-        await asyncio.gather(*(self._rows.delete(row.chain_id) for row in rows))
-        paths = [self.path(row.chain_id) for row in rows]
-        await finish(lambda: _remove(paths))
-        return sum(row.size for row in rows)
+    async def delete(self, chain_id: str, kept: Callable[[], set[str]]) -> int:
+        """The row, then the files; bytes freed. Nothing is done when ``kept`` has it by the time that it is this layer's turn."""
+        async with self._alone(chain_id):
+            row = self._rows.get(chain_id)
+            if row is None or chain_id in kept():
+                return 0
+            await self._rows.delete(chain_id)
+            await finish(lambda: files.remove_tree(self.path(chain_id)))
+            return row.size
 
     def all(self) -> list[Layer]:
         return list(self._rows)

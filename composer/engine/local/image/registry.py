@@ -12,7 +12,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from composer.engine.errors import EngineError, NotFound, Unauthorized, Unavailable
 from composer.engine.local.image.auth import Authorizer
@@ -200,11 +200,11 @@ def unavailable(method: str, url: str, error: Exception) -> Unavailable:
         cause = cause.__cause__ or cause.__context__ or cause
     text = str(error) or type(error).__name__
     if isinstance(cause, ConnectionRefusedError) or "Connection refused" in str(cause) or "All connection attempts failed" in text:
-        text = "connect: connection refused"
+        text = f"dial tcp {urlsplit(url).netloc}: connect: connection refused"
     elif isinstance(cause, ssl.SSLError):
         text = f"tls: failed to verify certificate: {cause.reason or cause}"
     elif "Name or service not known" in str(cause) or "nodename nor servname" in str(cause) or "name resolution" in str(cause):
-        text = "dial tcp: lookup: no such host"
+        text = f"dial tcp: lookup {urlsplit(url).hostname}: no such host"
     elif "Timeout" in type(error).__name__:
         text = "net/http: request canceled (timed out while waiting for the registry)"
     return Unavailable(f'{method.title()} "{url}": {text}', hint="is the registry's address right, and does it run?")

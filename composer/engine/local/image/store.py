@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from composer.engine.errors import InvalidArgument, NotFound
 from composer.engine.local import files
 from composer.engine.local.archive import finish
+from composer.engine.local.image import digest
 from composer.engine.local.image import reference as references
 from composer.engine.local.image.blobs import Blobs
 from composer.engine.local.image.layers import Layer, Layers
@@ -85,27 +86,22 @@ class ImageStore:
 
         ``blobs``: the layers' blobs as this image's manifest names them (default: those of the layers). Raises InvalidArgument.
         """
-        image_id = await asyncio.to_thread(self._blobs.put, config)
-        async with self.lock:
-            old = self._rows.get(image_id)
-            if old is None or old.removed:
-                document = parse_config(config)
-                record = ImageRecord(
-                    image_id,
-                    document,
-                    layers=tuple(blobs) or tuple(layer.blob for layer in layers),
-                    size=sum(layer.size for layer in layers),
-                    manifest=manifest,
-                    parent=parent,
-                )
-                await finish(lambda: files.sync_filesystem(self._layout.root))
-            else:
-                record = old if manifest is None else replace(old, manifest=manifest, layers=tuple(blobs) or old.layers)
+        with self._blobs.lease() as lease:
+            lease.add(digest.of(config))
+            image_id = await asyncio.to_thread(self._blobs.put, config)
+            async with self.lock:
+                record = old = self._rows.get(image_id)
+                if record is None or record.removed:
+                    size = sum(layer.size for layer in layers)
+                    own = tuple(blobs) or tuple(layer.blob for layer in layers)
+                    record = ImageRecord(image_id, parse_config(config), own, size=size, manifest=manifest, parent=parent)
+                elif manifest is not None:
+                    record = replace(record, manifest=manifest, layers=tuple(blobs) or record.layers)
                 if record != old:
                     await finish(lambda: files.sync_filesystem(self._layout.root))
-            await self._name(record, [str(tag.with_default_tag()) for tag in tags], [str(one) for one in digests])
-            self._layers.release(layers)
-            return self._rows[image_id]
+                await self._name(record, [str(tag.with_default_tag()) for tag in tags], [str(one) for one in digests])
+                self._layers.release(layers)
+                return self._rows[image_id]
 
     async def pushed(self, image_id: str, reference: Reference, manifest: Descriptor | None) -> None:
         """Remember by which digest a registry knows an image, and its manifest when all blobs of that are here."""
@@ -160,12 +156,16 @@ class ImageStore:
         for record in list(self._rows):
             if record.removed and record.id not in kept:
                 await self._rows.delete(record.id)
-        kept = self._marked()
-        layers = [layer.chain_id for layer in self._layers.all() if layer.chain_id not in kept]
-        freed = await self._layers.delete(layers)
+        layers = []
+        freed = 0
+        for layer in sorted(self._layers.all(), key=lambda layer: layer.parent == ""):  # a lowest layer last
+            if layer.chain_id not in self._marked():
+                freed += await self._layers.delete(layer.chain_id, self._marked)
+                layers.append(layer.chain_id)
         stored = await asyncio.to_thread(self._blobs.stored)
         kept = self._marked() | {layer.blob.digest for layer in self._layers.all()}
-        freed += sum(self._blobs.delete(digest) for digest in stored if digest not in kept)
+        gone = [self._blobs.put_aside(digest) for digest in stored if digest not in kept]  # at once, so that nobody leases one meanwhile
+        freed += await finish(lambda: sum(self._blobs.delete(path) for path in gone))
         return Swept(tuple(layers), freed)
 
     def _marked(self) -> set[str]:
