@@ -49,15 +49,21 @@ class Bridges:
     def mtu(self, network: Network) -> int:
         return mtu_option(network.options) or self._default_mtu
 
-    def is_own(self, link: str) -> bool:
-        """Whether a link carries the name of a bridge or cable of this engine."""
-        return link.startswith((f"{PREFIX}{self._layout.instance}", f"{PREFIX}v{self._layout.instance}"))
+    @property
+    def alias(self) -> str:
+        """What every bridge of this engine carries, also one whose name the user chose."""
+        return f"composer {self._layout.instance}"
+
+    def is_own(self, link: Link) -> bool:
+        """Whether it is a bridge or a cable of this engine."""
+        prefixes = (f"{PREFIX}{self._layout.instance}", f"{PREFIX}v{self._layout.instance}")
+        return link.name.startswith(prefixes) or link.alias == self.alias
 
     async def fill(self, config: NetworkConfig, existing: Iterable[Network]) -> NetworkConfig:
         """The config with every subnet and gateway chosen. InvalidArgument, Conflict (overlap, the pool is full)."""
         routes, known, addresses = await self._kernel.routes()
         self._learn_mtu(routes, known)
-        own = {link.index for link in known.values() if self.is_own(link.name)}
+        own = {link.index for link in known.values() if self.is_own(link)}
         others = [r for r in routes if r.subnet.prefixlen and r.link not in own]
         networks = [ip_network(pool.subnet) for network in existing for pool in network.ipam.config]
         here = [address.network for index, address in addresses if index not in own and not address.is_loopback]
@@ -110,11 +116,11 @@ class Bridges:
 
         def work(kernel: Kernel = self._kernel) -> None:
             route = kernel.route
-            route.do([links.new_bridge(name, mac, mtu)])
+            route.do([links.new_bridge(name, mac, mtu, self.alias)])
             found = links.link(route, name)
             index = found.index if found else 0
             route.do([links.set_up(index), *(links.new_address(index, gateway) for gateway in gateways)])
-            self._settings(name, [g.version for g in gateways], route)
+            self._settings(name, [g.version for g in gateways])
 
         await self._kernel.run(work)
 
@@ -122,7 +128,19 @@ class Bridges:
         """The bridge's own addresses."""
         return [ip_interface(f"{pool.gateway}/{pool.subnet.prefixlen}") for pool in self.pools(network.id)]
 
-    def _settings(self, bridge: str, versions: Sequence[int], route: object) -> None:
+    async def mend_settings(self, networks: Sequence[Network]) -> list[str]:
+        """Set again what somebody turned off; what that was."""
+        wanted = [(self.name(network), [g.version for g in self.gateways(network)]) for network in networks]
+        before = len(self.notes)
+
+        def work() -> None:
+            for bridge, versions in wanted:
+                self._settings(bridge, versions)
+
+        await self._kernel.run(work)
+        return self.notes[before:]
+
+    def _settings(self, bridge: str, versions: Sequence[int]) -> None:
         if 4 in versions:
             self._set("net/ipv4/ip_forward", "1")
             self._set(f"net/ipv4/conf/{bridge}/route_localnet", "1", note=False)
@@ -135,7 +153,11 @@ class Bridges:
         if Path("/proc/sys/net/ipv6/conf/all/forwarding").read_text().strip() == "1":
             return
         for path in Path("/proc/sys/net/ipv6/conf").glob("*/accept_ra"):
-            if path.parent.name not in ("all", "default", "lo") and not self.is_own(path.parent.name) and path.read_text().strip() == "1":
+            if (
+                path.parent.name not in ("all", "default", "lo")
+                and not path.parent.name.startswith(PREFIX)
+                and path.read_text().strip() == "1"
+            ):
                 path.write_text("2")
                 self.notes.append(f"net.ipv6.conf.{path.parent.name}.accept_ra = 2")
 

@@ -1,19 +1,25 @@
-"""Keeping the kernel as the rows say: what no row owns is swept at start; a bridge, a cable, an address or the table that somebody
-removed is put back, at once when the kernel tells of it (rtnetlink(7) and nfnetlink multicast groups), else at the next `heal`.
+"""Keeping the kernel as the rows say: what no row owns is swept at start; a bridge, an address, a cable, a setting or the table that
+somebody removed is put back, at once when the kernel tells of it (see `watch`), else at the next `heal`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Collection, Iterable
 
+from composer.engine.errors import EngineError
 from composer.engine.local.layout import Layout
 from composer.engine.local.network import links
 from composer.engine.local.network.bridges import Bridges
 from composer.engine.local.network.firewall import Firewall
 from composer.engine.local.network.kernel import Kernel
+from composer.engine.local.network.links import Interface, Link
 from composer.engine.local.network.sandboxes import Sandboxes
+from composer.engine.local.network.watch import Watch
 from composer.engine.model import Network
+
+_log = logging.getLogger("composer.network")
 
 
 class Healing:
@@ -35,27 +41,92 @@ class Healing:
         self._firewall = firewall
         self._networks = networks
         self._lock = asyncio.Lock()
+        self._watch: Watch | None = None
+        self._again = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    # --- at start -----------------------------------------------------------------------------------------------------
 
     async def sweep(self, live: Collection[str]) -> None:
         """Remove the namespaces, cables and bridges of this engine that nothing owns."""
         directory = self._layout.run / "netns"
         await self._kernel.drop([path for path in directory.iterdir() if path.name not in live])
-        owned = {self._bridges.name(network) for network in self._networks() if network.driver == "bridge"}
+        owned = {self._bridges.name(network) for network in self._bridged()} | self._sandboxes.owned_links(live)
         found = await self._kernel.links()
-        stray = [name for name in found if self._bridges.is_own(name) and name not in owned and "v" not in name[3:4]]
+        stray = [link.name for link in found.values() if self._bridges.is_own(link) and link.name not in owned]
         await self._kernel.send([links.delete_link(name) for name in stray])
 
     async def start(self) -> None:
-        return
+        """Heal at once from now on when the kernel tells of a change."""
+        self._watch = Watch(self._kernel.tid, self._is_wanted, self._again.set)
+        self._task = asyncio.get_running_loop().create_task(self._follow())
 
     async def close(self) -> None:
-        return
+        if self._watch is not None:
+            self._watch.close()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        while True:
+            await self._again.wait()
+            self._again.clear()
+            try:
+                for what in await self.heal():
+                    _log.warning("put right: %s", what)
+            except EngineError as error:
+                _log.error("the network is not as it should be, and cannot be put right now: %s", error.message)
+
+    def _is_wanted(self, link: str) -> bool:
+        return self._sandboxes.has_cable(link) or any(self._bridges.name(n) == link for n in self._made())
+
+    # --- mending ------------------------------------------------------------------------------------------------------
+
+    def _bridged(self) -> list[Network]:
+        return [network for network in self._networks() if network.driver == "bridge"]
+
+    def _made(self) -> list[Network]:
+        return [network for network in self._bridged() if self._bridges.is_made(network.id)]
 
     async def heal(self) -> list[str]:
         """Compare and mend; what was mended, as sentences."""
         async with self._lock:
-            found = await self._kernel.links()
-            mended: list[str] = []
+            made, cables = self._made(), self._sandboxes.cables()
+            found, addresses = await self._kernel.picture()
+            mended = []
+            for network in made:
+                mended += await self._mend_bridge(network, found, addresses)
+            if mended:
+                found, _ = await self._kernel.picture()
+            mended += await self._mend_cables(cables, found)
+            mended += await self._bridges.mend_settings(self._made())
             if await self._firewall.heal():
                 mended.append(f"nft table {self._layout.table}")
             return mended
+
+    async def _mend_bridge(self, network: Network, found: dict[str, Link], addresses: list[tuple[int, Interface]]) -> list[str]:
+        bridge = found.get(self._bridges.name(network))
+        have = {address for index, address in addresses if bridge and index == bridge.index}
+        if bridge is not None and bridge.up and all(gateway in have for gateway in self._bridges.gateways(network)):
+            return []
+        if not self._bridges.is_made(network.id):
+            return []  # removed meanwhile
+        self._bridges.lost(network.id)
+        await self._bridges.ensure(network)
+        what = "bridge" if bridge is None else "addresses of the bridge" if bridge.up else "bridge (was down)"
+        return [f"{what} {self._bridges.name(network)} of network {network.name}"]
+
+    async def _mend_cables(self, cables: dict[str, tuple[str, str]], found: dict[str, Link]) -> list[str]:
+        names = {network.id: self._bridges.name(network) for network in self._made()}
+        mended = []
+        for name, (network_id, container) in cables.items():
+            if not self._sandboxes.is_wired(container, name) or network_id not in names:
+                continue  # gone meanwhile
+            link, bridge = found.get(name), found.get(names[network_id])
+            if link is None:
+                mended.append(f"cable {await self._sandboxes.rewire(container, name)}")
+            elif bridge is not None and (link.master != bridge.index or not link.up):
+                await self._kernel.send([links.set_master(link.index, bridge.index)])
+                mended.append(f"cable {name} into {bridge.name}")
+        return mended

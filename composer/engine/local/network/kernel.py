@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -41,6 +42,7 @@ class Kernel:
         except OSError as error:
             raise Unavailable(f"no access to the network of the kernel: {error}", hint="run the engine as root") from error
         self._nft = Nft()
+        self.tid = threading.get_native_id()
         self._filter = NetlinkSocket(NETLINK_NETFILTER)
 
     async def close(self) -> None:
@@ -117,6 +119,10 @@ class Kernel:
 
     async def links(self) -> dict[str, Link]:
         return await self.run(lambda: links.links(self.route))
+
+    async def picture(self) -> tuple[dict[str, Link], list[tuple[int, Interface]]]:
+        """(links, addresses) of the host at one moment."""
+        return await self.run(lambda: (links.links(self.route), links.addresses(self.route)))
 
     async def routes(self) -> tuple[list[Route], dict[str, Link], list[tuple[int, Interface]]]:
         """(routes, links, addresses) of the host, one picture."""

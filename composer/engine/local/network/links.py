@@ -33,7 +33,7 @@ RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR, RTM_NEWROUTE, RTM_GETROUTE = 20, 21, 22, 24, 26
 RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR = 1, 5, 9
 _IFF_UP = 1
-_ADDRESS, _IFNAME, _MTU, _MASTER, _LINKINFO, _AF_SPEC, _NET_NS_FD = 1, 3, 4, 10, 18, 26, 28
+_ADDRESS, _IFNAME, _MTU, _MASTER, _LINKINFO, _IFALIAS, _AF_SPEC, _NET_NS_FD = 1, 3, 4, 10, 18, 20, 26, 28
 _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
 _INFO_SLAVE_KIND, _INFO_SLAVE_DATA, _BRPORT_MODE, _BRPORT_ISOLATED = 4, 5, 4, 33
 _INET6_ADDR_GEN_MODE = 8
@@ -50,6 +50,7 @@ class Link:
     up: bool
     mtu: int
     master: int
+    alias: str = ""
 
 
 def _info(index: int = 0, flags: int = 0, change: int = 0) -> bytes:
@@ -60,10 +61,10 @@ def mac_bytes(mac: str) -> bytes:
     return bytes.fromhex(mac.replace(":", "").replace("-", ""))
 
 
-def new_bridge(name: str, mac: str, mtu: int) -> Message:
-    """A bridge that is up. Exists already: fine. No address but those that are given to it (no IPv6 link-local one by itself)."""
+def new_bridge(name: str, mac: str, mtu: int, alias: str) -> Message:
+    """A bridge that is up. Exists already: fine. ``alias``: free text by which its owner knows it again."""
     body = _info(0, _IFF_UP, _IFF_UP) + text(_IFNAME, name) + attribute(_ADDRESS, mac_bytes(mac)) + number(_MTU, mtu)
-    body += nested(_LINKINFO, text(_INFO_KIND, "bridge"))
+    body += text(_IFALIAS, alias) + nested(_LINKINFO, text(_INFO_KIND, "bridge"))
     return Message(RTM_NEWLINK, body, f"bridge {name}", NLM_F_CREATE | NLM_F_EXCL, (errno.EEXIST,))
 
 
@@ -145,6 +146,7 @@ def _link(body: bytes) -> Link:
         up=bool(flags & _IFF_UP),
         mtu=int.from_bytes(values.get(_MTU, b""), "little"),
         master=int.from_bytes(master, "little"),
+        alias=values.get(_IFALIAS, b"").rstrip(b"\0").decode(errors="replace"),
     )
 
 

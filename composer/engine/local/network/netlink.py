@@ -121,6 +121,15 @@ class NetlinkSocket:
                     outcomes[sequence - first] = OSError(code, f"{os.strerror(code)}{_extended(body)}", message.about)
         return outcomes
 
+    def poll(self) -> bytes | None:
+        """What a multicast group told, without waiting: None = nothing more, b"" = something was lost (netlink(7), ENOBUFS)."""
+        try:
+            return self._socket.recv(1 << 16, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
+
     def dump(self, kind: int, payload: bytes) -> list[bytes]:
         """The payloads of all that the kernel lists."""
         self._sequence += 1

@@ -14,8 +14,9 @@ from composer.engine.errors import Conflict, InvalidArgument, Unsupported
 from composer.engine.interface import Filters
 from composer.engine.local.events import event
 from composer.engine.local.layout import Layout
-from composer.engine.local.network import endpoints, hosts, namespace, options, ports, selection
+from composer.engine.local.network import doctor, endpoints, hosts, namespace, options, ports, selection
 from composer.engine.local.network.bridges import Bridges
+from composer.engine.local.network.doctor import Finding
 from composer.engine.local.network.firewall import Facts, Firewall
 from composer.engine.local.network.healing import Healing
 from composer.engine.local.network.kernel import Kernel
@@ -250,6 +251,10 @@ class LocalNetworks:
     async def heal(self) -> Sequence[str]:
         """Put right what differs in the kernel from the rows; what was mended, as sentences."""
         return await self._healing.heal()
+
+    async def findings(self) -> Sequence[Finding]:
+        """What on this machine stands in the way of containers' traffic (for `doctor`, and a warning at start)."""
+        return doctor.dropping_chains(await self._kernel.nft("list ruleset\n"), self._layout.table)
 
     # --- inside -------------------------------------------------------------------------------------------------------
 

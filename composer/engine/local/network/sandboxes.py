@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from composer.engine.errors import Conflict, EngineError, InvalidArgument, NotRunning
@@ -35,11 +35,12 @@ Find = Callable[[str], Network]  # by name or id; NotFound
 
 @dataclass
 class Live:
-    """A sandbox in memory. ``view``: what its resolver sees."""
+    """A sandbox in memory. ``view``: what its resolver sees. ``wired``: the host ends of its cables that were made."""
 
     row: SandboxRow
     view: View
     resolver: Resolver | None = None
+    wired: set[str] = field(default_factory=set)
 
 
 class Sandboxes:
@@ -204,6 +205,7 @@ class Sandboxes:
 
     def _serve(self, row: SandboxRow, wired: Wired) -> None:
         live = self._live[row.container]
+        live.wired = {endpoint.link for endpoint in row.endpoints}
         if wired.udp is not None and wired.tcp is not None:
             live.resolver = Resolver(wired.udp, wired.tcp, lambda: live.view, self.upstream)
 
@@ -297,6 +299,7 @@ class Sandboxes:
             cable = self._cable(changed, endpoint)
             where = endpoints.gateways(changed.endpoints)
             await self._kernel.wire(Wish(self._layout.netns(container_id), fresh=False, cables=(cable,), gateways=where))
+            live.wired.add(endpoint.link)
             await self.firewall.apply()
         except BaseException:
             await asyncio.shield(self.unplug(container_id, network))
@@ -312,6 +315,7 @@ class Sandboxes:
             return
         if network.id in self._zones:
             self._zones[network.id].remove(container_id)
+        live.wired -= {e.link for e in gone}
         await self._kernel.send([links.delete_link(e.link) for e in gone])
         changed = live.row.replace(endpoints=tuple(e for e in live.row.endpoints if e.network != network.id))
         where = endpoints.gateways(changed.endpoints)
@@ -332,6 +336,37 @@ class Sandboxes:
 
     def _in_order(self, rows: Iterable[EndpointRow]) -> tuple[EndpointRow, ...]:
         return tuple(sorted(rows, key=lambda row: (-row.settings.gw_priority, self._find(row.network).name)))
+
+    # --- drift --------------------------------------------------------------------------------------------------------
+
+    def cables(self) -> dict[str, tuple[str, str]]:
+        """host end -> (network id, container id) of all cables that were made."""
+        return {
+            endpoint.link: (endpoint.network, container)
+            for container, live in self._live.items()
+            for endpoint in live.row.endpoints
+            if endpoint.link in live.wired
+        }
+
+    def is_wired(self, container_id: str, link: str) -> bool:
+        live = self._live.get(container_id)
+        return live is not None and link in live.wired
+
+    def has_cable(self, link: str) -> bool:
+        return any(link in live.wired for live in self._live.values())
+
+    def owned_links(self, containers: Collection[str]) -> set[str]:
+        """The host ends that the rows of these containers own."""
+        return {endpoint.link for container, row in self._rows.items() if container in containers for endpoint in row.endpoints}
+
+    async def rewire(self, container_id: str, link: str) -> str:
+        """Make a cable again that somebody removed; the interface it leads to."""
+        row = self._running(container_id).row
+        endpoint = next(e for e in row.endpoints if e.link == link)
+        where = [(address, name) for address, name in endpoints.gateways(row.endpoints) if name == endpoint.interface]
+        wish = Wish(self._layout.netns(container_id), fresh=False, cables=(self._cable(row, endpoint),), gateways=tuple(where))
+        await self._kernel.wire(wish)
+        return f"{endpoint.interface} of {row.name}"
 
     # --- the daemon restarted -----------------------------------------------------------------------------------------
 
@@ -361,7 +396,10 @@ class Sandboxes:
                 wish = Wish(self._layout.netns(row.container), fresh=False, dns=DNS_ADDRESS, redirect=row.dns_redirect)
                 self._serve(row, await self._kernel.wire(wish))
             except EngineError as error:
+                self._live[row.container].wired = {endpoint.link for endpoint in row.endpoints}
                 problems.append(f"no name server for {row.name}: {error.message}")
+        else:
+            self._live[row.container].wired = {endpoint.link for endpoint in row.endpoints}
         self._announce(row)
         return problems
 
