@@ -12,7 +12,7 @@ from composer.engine.interface import Engine
 from composer.errors import ComposerError
 from composer.reconcile.condition import Watch
 from composer.reconcile.model import Action, Live, Outcome, Plan, Progress, Ref, Resource
-from composer.reconcile.step import Steps
+from composer.reconcile.step import Steps, title
 
 _AT_ONCE = 16  # creations and starts in work at the same time
 _UNBOUNDED = {"wait", "stop", "restart"}  # they mostly wait for processes that end
@@ -110,11 +110,6 @@ class Execution:
     def _failed(self, action: Action, error: ComposerError) -> Outcome:
         self._report(Progress(title(action.ref), "Error", done=True, error=True, detail=error.message))
         return Outcome(action, "failed", error)
-
-
-def title(ref: Ref) -> str:
-    """How docker compose calls it in its progress: "Container p-web-1"."""
-    return f"{ref.kind.capitalize()} {ref.name}"
 
 
 def first_error(outcomes: list[Outcome]) -> ComposerError | None:

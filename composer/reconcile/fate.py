@@ -114,20 +114,26 @@ def _why_replace(service: Resource, live: Live, policy: Policy, around: Surround
         return "a new container is asked for", False
     if policy.always_recreate_deps and not named:
         return "new dependencies are asked for", False
-    return _difference(service, live), False
+    return _difference(service, live, healing=policy.healing), False
 
 
 def _lender_lost(name: str, live: Live, around: Surroundings) -> bool:
     return name in around.lenders and not around.lenders[name].intersection(live.joined)
 
 
-def _difference(service: Resource, live: Live) -> str:
-    """In what the container differs from what it should be made from; "" in nothing."""
+def _difference(service: Resource, live: Live, *, healing: bool) -> str:
+    """In what the container differs from what it should be made from; "" in nothing.
+
+    The controller replaces nothing because a new version of composer computes the hash in another way, or because an image's name
+    has moved: that is what `up` is for.
+    """
+    if healing and live.hash.partition("-")[0] != service.hash.partition("-")[0]:
+        return ""
     if live.hash != service.hash:
         parts = sorted(name for name in {*service.parts, *live.parts} if service.parts.get(name) != live.parts.get(name))
         return f"{', '.join(parts)} changed" if parts and live.parts else "its configuration changed"
     wanted = service.replicas.image_id
-    if wanted and live.image_id and wanted != live.image_id:
+    if wanted and live.image_id and wanted != live.image_id and not healing:
         return f"the image {service.replicas.template.image} is another one"
     return ""
 

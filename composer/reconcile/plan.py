@@ -106,7 +106,7 @@ class _Planner:
                 )
             elif live.hash and live.hash != resource.hash:
                 self.replaced_networks.add(ref.name)
-                removed = Action("remove", ref, "its configuration changed", id=live.id)
+                removed = Action("remove", ref, "its configuration changed", id=live.id, force=True)
                 self.draft.add(removed)
                 self.barrier.append(self.draft.add(Action("create", ref, "its configuration changed", (removed.key,))))
 

@@ -56,11 +56,11 @@ class Steps:
             before, behind = "Recreate", ""
         if action.verb == "rename" and action.service:
             before, behind = "", "Recreated"
-        label = f"{action.ref.kind.capitalize()} {action.ref.name}"
+        label = title(action.ref)
         if before:
             self._report(Progress(label, before))
-        await getattr(self, f"_{action.verb}_{action.ref.kind}")(action)
-        if behind:
+        stays = await getattr(self, f"_{action.verb}_{action.ref.kind}")(action)
+        if behind and not stays:
             self._report(Progress(label, behind, done=True))
 
     # Containers.
@@ -179,22 +179,41 @@ class Steps:
         if isinstance(config, NetworkConfig):
             await self._engine.networks.create(config)
 
-    async def _remove_network(self, action: Action) -> None:
+    async def _remove_network(self, action: Action) -> bool:
+        """With ``force`` those who are still in it are taken out; without, a network that others use stays."""
         try:
             network = await self._engine.networks.inspect(action.id or action.ref.name)
             for member in network.containers if action.force else ():
                 await self._engine.networks.disconnect(network.id, member, force=True)
             await self._engine.networks.remove(network.id)
         except NotFound:
-            return
+            return False
+        except Conflict as error:
+            return self._still_used(action, error)
+        return False
 
     async def _create_volume(self, action: Action) -> None:
         config = self._want[action.ref].config
         if isinstance(config, VolumeConfig):
             await self._engine.volumes.create(config)
 
-    async def _remove_volume(self, action: Action) -> None:
+    async def _remove_volume(self, action: Action) -> bool:
         try:
             await self._engine.volumes.remove(action.ref.name)
         except NotFound:
-            return
+            return False
+        except Conflict as error:
+            return self._still_used(action, error)
+        return False
+
+    def _still_used(self, action: Action, error: Conflict) -> bool:
+        """True: it stays, and that is no failure."""
+        if action.force:
+            raise error
+        self._report(Progress(title(action.ref), "Resource is still in use", done=True, detail=error.message))
+        return True
+
+
+def title(ref: Ref) -> str:
+    """How docker compose calls it in its progress: "Container p-web-1"."""
+    return f"{ref.kind.capitalize()} {ref.name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -58,3 +59,12 @@ async def states(engine: Engine, project: str = "p") -> dict[str, str]:
     """Container name -> status."""
     found = await engine.containers.list(all=True, filters={"label": [f"com.docker.compose.project={project}"]})
     return {container.name.removeprefix("/"): container.state.status for container in found}
+
+
+async def reaches(engine: Engine, name: str, status: str) -> None:
+    """Wait until a container is in this state, five seconds at most."""
+    end = asyncio.get_running_loop().time() + 5
+    while (await states(engine)).get(name) != status:
+        if asyncio.get_running_loop().time() > end:
+            raise AssertionError(f"{name} did not become {status}: {await states(engine)}")
+        await asyncio.sleep(0.001)

@@ -8,7 +8,7 @@ from composer.engine.memory import MemoryEngine
 from composer.reconcile.execute import first_error
 from composer.reconcile.model import Policy, Progress
 from composer.spec.model import HealthCheck
-from tests.reconcile.stacks import on, planned, service, stack, states, up
+from tests.reconcile.stacks import on, planned, reaches, service, stack, states, up
 
 
 def test_one_service_is_planned_carried_out_and_then_there_is_nothing_to_do() -> None:
@@ -62,9 +62,8 @@ def test_an_unhealthy_dependency_leaves_its_dependant_created_and_the_rest_runni
         check = HealthCheck(test=["CMD", "false"])
         spec = stack(service("db", healthcheck=check), service("app", depends_on={"db": on("service_healthy")}), service("other"))
         working = asyncio.ensure_future(up(engine, spec))
-        async with asyncio.timeout(5):
-            while (await states(engine)).get("p-other-1") != "running":
-                await asyncio.sleep(0)
+        await reaches(engine, "p-other-1", "running")
+        await reaches(engine, "p-db-1", "running")
         engine.health("p-db-1", "unhealthy")
         error = first_error(await working)
         assert str(error) == "dependency failed to start: container p-db-1 is unhealthy"

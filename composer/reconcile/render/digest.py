@@ -9,6 +9,8 @@ from typing import Any
 
 from composer.spec.model import FileObject, Grant, Service
 
+FORMAT = 1  # to be raised when the same service would get another hash
+
 # Read at each `up` without a new container, or not about the container at all.
 _OUTSIDE = {
     "name",
@@ -40,8 +42,8 @@ def digest(value: Any) -> str:
 
 
 def whole(parts: Mapping[str, str]) -> str:
-    """The hash of a thing from those of its parts."""
-    return digest(dict(parts))
+    """The hash of a thing from those of its parts, with the number of the way in which it is computed in front."""
+    return f"{FORMAT}-{digest(dict(parts))}"
 
 
 def service_parts(

@@ -1,0 +1,78 @@
+"""The room as the daemon sees it: made over an engine, started, asked for its routes, closed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from composer.daemon.logs import DaemonLog
+from composer.daemon.router import Route
+from composer.daemon.stack_api.healing import Healing
+from composer.daemon.stack_api.routes import routes
+from composer.daemon.stack_api.stacks import Place, Stacks
+from composer.engine.interface import Engine
+from composer.engine.local.files import write_atomic
+from composer.engine.local.layout import Layout
+from composer.engine.local.linux.process import boot_id
+from composer.engine.local.state import State
+from composer.reconcile import labels
+from composer.reconcile.controller import Controller
+
+VERSION = "0.1.0"
+
+
+def holds(layout: Layout) -> Callable[[Mapping[str, str]], bool]:
+    """For the engine's settings: after the machine's start, containers of stacks are left to the controller, which knows their order."""
+    directory = _directory(layout)
+    same_boot = _last_boot(directory) == boot_id()
+
+    def hold(tags: Mapping[str, str]) -> bool:
+        project = tags.get(labels.PROJECT, "")
+        if same_boot or not project or "/" in project or tags.get(labels.ONEOFF) == "True":
+            return False
+        return (directory / project / "request.json").exists()
+
+    return hold
+
+
+def _directory(layout: Layout) -> Path:
+    return layout.root / "stacks"
+
+
+def _last_boot(directory: Path) -> str:
+    try:
+        return (directory / ".boot").read_text()
+    except OSError:
+        return ""
+
+
+class StackApi:
+    """``start`` once, then `routes`; ``close`` at the end: containers go on."""
+
+    def __init__(self, engine: Engine, state: State, layout: Layout, *, version: str = VERSION, resync: float = 60.0) -> None:
+        log = DaemonLog()
+        place = Place(_directory(layout), version, boot_id())
+        self.stacks = Stacks(engine, state, place, log)
+        healing = Healing(self.stacks)
+        mend = getattr(engine.networks, "heal", None)
+        self.controller = Controller(engine, healing.names, healing.heal, log, mend=mend, resync=resync)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to look after the stacks."""
+        write_atomic(self.stacks.place.directory / ".boot", self.stacks.place.boot.encode())
+        self.stacks.changed = self.controller.forgive
+        self._task = asyncio.create_task(self.controller.run())
+
+    def routes(self) -> list[Route]:
+        return routes(self.stacks)
+
+    async def close(self) -> None:
+        """End the controller and what is at work."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self.stacks.close()

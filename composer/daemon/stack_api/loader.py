@@ -1,0 +1,103 @@
+"""From a request's project to a Stack and its Resources, kept by content: a second `up` of the same files costs no parsing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from composer.daemon.stack_api.project import content_bytes, hash_of, without_strangers, words_of
+from composer.errors import ComposerError
+from composer.reconcile.model import Ref, Resource
+from composer.reconcile.render import Site, render
+from composer.spec.load import load
+from composer.spec.model import Stack
+from composer.spec.read import Content, Need, Request
+
+_KEPT = 64
+
+
+class NeedFiles(ComposerError):
+    """The client has to send these files, too."""
+
+    code = "need-files"
+
+    def __init__(self, paths: Collection[str]) -> None:
+        super().__init__(f"more files are needed: {', '.join(paths)}")
+        self.paths = tuple(paths)
+
+
+@dataclass
+class Loaded:
+    """A stack as its files say, and what it renders to. ``project``: what to keep of the request."""
+
+    stack: Stack
+    project: Mapping[str, Any]
+    site: Callable[[str], Site]
+    _rendered: dict[frozenset[str], tuple[Stack, dict[Ref, Resource]]] = field(default_factory=dict)
+
+    def with_services(self, names: Collection[str]) -> tuple[Stack, dict[Ref, Resource]]:
+        """The stack with these switched on whatever their profiles, and its resources (not to be changed)."""
+        extra = frozenset(name for name in names if name in self.stack.disabled_services)
+        found = self._rendered.get(extra)
+        if found is None:
+            stack = self.stack.enable(sorted(extra))
+            found = self._rendered[extra] = (stack, render(stack, self.site(stack.name)))
+        return found
+
+
+class Loader:
+    """Loads projects; the latest are kept. ``site``: stack name -> what rendering needs beside the stack."""
+
+    def __init__(self, site: Callable[[str], Site]) -> None:
+        self._site = site
+        self._words: OrderedDict[str, frozenset[str]] = OrderedDict()
+        self._loaded: OrderedDict[str, Loaded] = OrderedDict()
+
+    async def load(self, project: Mapping[str, Any]) -> Loaded:
+        """Raises NeedFiles, SpecError, InvalidArgument."""
+        kept = without_strangers(project, self._words_of(project))
+        key = hash_of(kept)
+        found = self._loaded.get(key)
+        if found is None:
+            outcome = await asyncio.to_thread(load, request_of(kept))
+            if isinstance(outcome, Need):
+                raise NeedFiles(outcome.paths)
+            found = Loaded(outcome, kept, self._site)
+            self._loaded[key] = found
+            if len(self._loaded) > _KEPT:
+                self._loaded.popitem(last=False)
+        self._loaded.move_to_end(key)
+        return found
+
+    def _words_of(self, project: Mapping[str, Any]) -> frozenset[str]:
+        key = hash_of({"contents": project.get("contents", {})})
+        found = self._words.get(key)
+        if found is None:
+            found = self._words[key] = words_of(project)
+            if len(self._words) > _KEPT:
+                self._words.popitem(last=False)
+        return found
+
+
+def request_of(project: Mapping[str, Any]) -> Request:
+    """The spec's request. Raises InvalidArgument."""
+    contents = {path: _content(item) for path, item in (project.get("contents") or {}).items()}
+    return Request(
+        files=tuple(project.get("files") or ()),
+        name=project.get("name") or "",
+        directory=project.get("directory") or "",
+        cwd=project.get("cwd") or "/",
+        profiles=tuple(project.get("profiles") or ()),
+        env_files=tuple(project.get("env_files") or ()),
+        environment=dict(project.get("environment") or {}),
+        contents=contents,
+    )
+
+
+def _content(item: Mapping[str, Any]) -> Content:
+    data = content_bytes(item)
+    problem = item.get("problem")
+    return Content(data, bool(item.get("missing")), bool(item.get("directory")), problem if isinstance(problem, str) else "")

@@ -1,0 +1,45 @@
+"""`POST /composer/v1/{verb}`: the table of verbs, and the thin wrapper that makes a stream of JSON lines of each."""
+
+from __future__ import annotations
+
+from composer.daemon.request import Request
+from composer.daemon.response import NDJSON, Answer, stream_json
+from composer.daemon.router import Route
+from composer.daemon.stack_api import down, images, listing, logs, operate, run, up, waiting
+from composer.daemon.stack_api.stacks import Stacks, Verb
+from composer.engine.errors import NotFound
+
+VERBS: dict[str, Verb] = {
+    "load": listing.load_verb,
+    "stacks": listing.stacks_verb,
+    "up": up.up,
+    "create": up.create,
+    "start": up.start,
+    "scale": up.scale,
+    "plan": up.plan_verb,
+    "down": down.down,
+    "stop": operate.stop,
+    "restart": operate.restart,
+    "kill": operate.kill,
+    "pause": operate.pause,
+    "unpause": operate.unpause,
+    "rm": operate.remove,
+    "pull": images.pull,
+    "push": images.push,
+    "build": images.build,
+    "run": run.run,
+    "wait": waiting.wait,
+    "logs": logs.logs,
+}
+
+
+def routes(stacks: Stacks) -> list[Route]:
+    """The routes of `/composer/v1` for the daemon's server."""
+
+    async def serve(request: Request) -> Answer:
+        verb = VERBS.get(request.params["verb"])
+        if verb is None:
+            raise NotFound(f"no such verb: {request.params['verb']}", hint=f"one of {', '.join(sorted(VERBS))}")
+        return stream_json(stacks.answer(verb, await request.object()), NDJSON)
+
+    return [Route("POST", "/composer/v1/{verb}", serve)]

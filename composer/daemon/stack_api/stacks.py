@@ -1,0 +1,176 @@
+"""The daemon's part that knows stacks: the engine, the store, the loader, whose turn it is, and the controller."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from composer.daemon.stack_api.call import Call, Line
+from composer.daemon.stack_api.loader import Loaded, Loader, NeedFiles
+from composer.daemon.stack_api.store import Store
+from composer.daemon.stack_api.turns import Turns
+from composer.engine.interface import Engine
+from composer.engine.local.state import State
+from composer.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ComposerError, SpecError, UsageError
+from composer.reconcile.execute import Cancelled
+from composer.reconcile.render import Site
+
+Verb = Callable[["Stacks", Call], Coroutine[Any, Any, Line | None]]
+_END: Line = {}
+_MANY = 1000  # lines that may wait for a slow client
+_CLOSING = 20.0  # seconds for the work at hand when the daemon ends
+
+
+class Log(Protocol):
+    def info(self, event: str, /, **fields: object) -> object: ...
+    def error(self, event: str, /, **fields: object) -> object: ...
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where things are: ``directory``: stacks/ beneath the daemon's root; ``boot``: the machine's boot id; ``version``: composer's."""
+
+    directory: Path
+    version: str = ""
+    boot: str = ""
+
+
+class _Lines:
+    """The lines of an answer on their way to the client."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[Line] = asyncio.Queue()
+        self._drained = asyncio.Event()
+
+    def put(self, line: Line) -> None:
+        self._queue.put_nowait(line)
+
+    async def get(self) -> Line:
+        line = await self._queue.get()
+        if self._queue.qsize() < _MANY // 2:
+            self._drained.set()
+        return line
+
+    async def room(self) -> None:
+        while self._queue.qsize() >= _MANY:
+            self._drained.clear()
+            await self._drained.wait()
+
+
+class Stacks:
+    """Made by the daemon, one for each engine. `answer` serves one call; `close` lets what is at work come to an end."""
+
+    def __init__(self, engine: Engine, state: State, place: Place, log: Log) -> None:
+        self.engine = engine
+        self.place = place
+        self.log = log
+        self.store = Store(state, place.directory)
+        self.loader = Loader(self._site)
+        self.turns = Turns()
+        self.changed: Callable[[str], None] = _nobody  # the controller, when there is one
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def _site(self, name: str) -> Site:
+        return Site(version=self.place.version, content=str(self.store.content(name)))
+
+    async def load(self, call: Call) -> Loaded:
+        """The stack of the call: from its files, or from the store when it names one without files. Warnings are told."""
+        found, missing = await self._find(call)
+        if found is None:
+            raise missing or UsageError("no configuration file provided: not found", code="spec.no-file")
+        return found
+
+    async def find(self, call: Call) -> Loaded | None:
+        """As `load`; None when there are no files and the stack of that name is not stored. UsageError when there is no name either."""
+        found, missing = await self._find(call)
+        if found is None and not name_of(call) and missing is not None:
+            raise missing
+        return found
+
+    async def _find(self, call: Call) -> tuple[Loaded | None, SpecError | None]:
+        missing: SpecError | None = None
+        try:
+            found = await self.loader.load(call.project)
+        except SpecError as error:
+            if not _no_file(error):
+                raise
+            missing = error
+            stored = self.store.request(name_of(call))
+            if stored is None:
+                return None, missing
+            profiles = sorted({*(stored.get("profiles") or ()), *(call.project.get("profiles") or ())})
+            found = await self.loader.load({**stored, "profiles": profiles})
+        for warning in found.stack.warnings:
+            call.diagnose(warning)
+        return found, missing
+
+    # Answers.
+
+    async def answer(self, verb: Verb, body: Mapping[str, Any]) -> AsyncIterator[Line]:
+        """The lines of the answer; the last one is the result, or what is needed."""
+        lines = _Lines()
+        call = Call(body, lines.put)
+        call.room = lines.room
+        task = asyncio.create_task(call.run(self._work(verb, call)))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: lines.put(_END))
+        try:
+            while (line := await lines.get()) is not _END:
+                yield line
+        finally:
+            call.cancel()
+
+    async def _work(self, verb: Verb, call: Call) -> None:
+        try:
+            result = await verb(self, call)
+        except NeedFiles as need:
+            call.emit({"kind": "need", "paths": list(need.paths)})
+        except SpecError as error:
+            for found in error.diagnostics:
+                call.diagnose(found)
+            call.emit({"kind": "result", "exit": EXIT_USAGE, "message": ""})
+        except ComposerError as error:
+            call.emit(failure(error))
+        except Exception as error:
+            self.log.error("a stack's command failed", exc_info=error)
+            call.emit({"kind": "result", "exit": EXIT_FAILED, "message": f"internal error ({type(error).__name__}); see the daemon's log"})
+        else:
+            call.emit({"kind": "result", "exit": EXIT_OK, **(result or {})})
+
+    async def close(self) -> None:
+        """Interrupt what is at work and wait for its end."""
+        tasks = set(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSING):
+                    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def name_of(call: Call) -> str:
+    """The stack's name as far as the command line and the environment say it; "" leaves it to the files."""
+    environment = call.project.get("environment") or {}
+    return str(call.project.get("name") or environment.get("COMPOSE_PROJECT_NAME") or "")
+
+
+def _no_file(error: SpecError) -> bool:
+    return any(found.code == "spec.no-file" for found in error.diagnostics)
+
+
+def failure(error: ComposerError) -> Line:
+    """The result line of an error."""
+    code = EXIT_USAGE if isinstance(error, UsageError | SpecError) else EXIT_FAILED
+    if isinstance(error, Cancelled):
+        code = 130
+    line: Line = {"kind": "result", "exit": code, "message": error.message, "code": error.code}
+    return line | {"hint": error.hint} if error.hint else line
+
+
+def _nobody(_: str) -> None:
+    return
