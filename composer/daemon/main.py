@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from composer.daemon import logs, systemd
+from composer.daemon.late import LateStacks, hold_of
 from composer.daemon.lock import held
 from composer.daemon.options import LOCK, Options
 from composer.daemon.server import Server, bind
@@ -51,12 +52,13 @@ async def _run(options: Options, sockets: Sequence[socket.socket]) -> int:
         loop.add_signal_handler(number, stop.set)
     log = logs.DaemonLog()
     async with AsyncExitStack() as ending:
-        server = await _assemble(options, stop, ending)
+        server, stacks = await _assemble(options, stop, ending)
         ending.push_async_callback(server.close)
         for sock in sockets:
             await server.adopt(sock)
         systemd.notify(os.environ, "READY=1", f"MAINPID={os.getpid()}")
         log.info("serving", host=options.host, root=options.root, pid=os.getpid())
+        await stacks.open()
         gc.collect()
         gc.freeze()
         await stop.wait()
@@ -65,26 +67,24 @@ async def _run(options: Options, sockets: Sequence[socket.socket]) -> int:
     return 0
 
 
-async def _assemble(options: Options, stop: asyncio.Event, ending: AsyncExitStack) -> Server:
+async def _assemble(options: Options, stop: asyncio.Event, ending: AsyncExitStack) -> tuple[Server, LateStacks]:
     """The engine, the stacks and the server over them; what must be closed is pushed on ``ending``, in the order of making."""
     from composer.daemon import docker_api
     from composer.daemon.control import ControlRoutes
-    from composer.daemon.stack_api import StackApi
-    from composer.engine.local.engine import LocalEngine
+    from composer.engine.local.engine import LocalEngine, Settings
 
     layout = layout_of(options)
-    engine = LocalEngine(layout)
+    engine = LocalEngine(layout, settings=Settings(hold=hold_of(layout)))
     await engine.start()
     ending.push_async_callback(engine.close)
-    stacks = StackApi(engine, engine.state, layout)
-    await stacks.start()
+    stacks = LateStacks(engine, layout)
     ending.push_async_callback(stacks.close)
     routes = [
         *docker_api.routes(engine, spool=layout.temporary, version=VERSION),
-        *stacks.routes(),
         *ControlRoutes(options, VERSION, stop.set).routes(),
+        *stacks.routes(),
     ]
-    return Server(routes, log=logs.DaemonLog(), headers={**docker_api.HEADERS, "Server": f"composer/{VERSION}"})
+    return Server(routes, log=logs.DaemonLog(), headers={**docker_api.HEADERS, "Server": f"composer/{VERSION}"}), stacks
 
 
 def layout_of(options: Options) -> Layout:
