@@ -71,7 +71,7 @@ class Diagnostic:
         lines = [f"{head}{self.severity}: {self.message} [{self.code}]"]
         if self.mark and self.source is not None:
             number = str(self.mark.line)
-            pad = " " * (len(number) + 2)
+            pad = " " * (len(number) + 3)
             caret = " " * (self.mark.column - 1) + "^" * max(1, self.width)
             lines.append(f"  {number} | {self.source}")
             lines.append(f"{pad}| {caret}{'  ' + self.hint if self.hint else ''}")
