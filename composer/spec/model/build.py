@@ -9,7 +9,7 @@ from pydantic import Field
 
 from composer.spec.model.files import Grant
 from composer.spec.model.limits import Ulimit
-from composer.spec.model.values import ALWAYS, Size, Spec
+from composer.spec.model.values import ALWAYS, IN_JSON, Size, Spec
 
 
 class Build(Spec):
@@ -45,7 +45,7 @@ class Build(Spec):
 class Hook(Spec):
     """A command run in a container of the service: `post_start`, `pre_stop`, or after a `sync+exec`."""
 
-    command: list[str] | None = Field(default=None, json_schema_extra=ALWAYS)
+    command: list[str] | None = Field(default=None, json_schema_extra=IN_JSON)
     user: str = ""
     privileged: bool = False
     working_dir: str = ""
@@ -55,10 +55,10 @@ class Hook(Spec):
 class Trigger(Spec):
     """What to do when a file beneath `path` changes."""
 
-    path: str
-    action: str
+    path: str = Field(json_schema_extra=ALWAYS)
+    action: str = Field(json_schema_extra=ALWAYS)
     target: str = ""
-    exec: Hook = Field(default=Hook(), json_schema_extra=ALWAYS)
+    exec: Hook = Field(default=Hook(), json_schema_extra=IN_JSON)
     include: list[str] = []
     ignore: list[str] = []
     initial_sync: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from composer.spec.model.limits import DeviceRequest
-from composer.spec.model.values import ALWAYS, Cpus, Duration, Size, Spec
+from composer.spec.model.values import ALWAYS, IN_JSON, Cpus, Duration, Size, Spec
 
 
 class Rollout(Spec):
@@ -80,7 +80,7 @@ class Deploy(Spec):
     labels: dict[str, str] = {}
     update_config: Rollout | None = None
     rollback_config: Rollout | None = None
-    resources: Resources = Field(default=Resources(), json_schema_extra=ALWAYS)
+    resources: Resources = Field(default=Resources(), json_schema_extra=IN_JSON)
     restart_policy: RestartPolicy | None = None
-    placement: Placement = Field(default=Placement(), json_schema_extra=ALWAYS)
+    placement: Placement = Field(default=Placement(), json_schema_extra=IN_JSON)
     endpoint_mode: str = ""

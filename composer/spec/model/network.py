@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from composer.spec.model.values import ALWAYS, HIDDEN, Spec
+from composer.spec.model.values import HIDDEN, IN_JSON, Spec
 
 
 class Pool(Spec):
@@ -30,7 +30,7 @@ class Network(Spec):
     name: str = ""
     driver: str = ""
     driver_opts: dict[str, str] = {}
-    ipam: Ipam = Field(default=Ipam(), json_schema_extra=ALWAYS)
+    ipam: Ipam = Field(default=Ipam(), json_schema_extra=IN_JSON)
     external: bool = False
     internal: bool = False
     attachable: bool = False

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from composer.errors import Diagnostic
 from composer.spec.model.build import Build, Develop, Hook
 from composer.spec.model.deploy import Deploy
 from composer.spec.model.files import Grant
 from composer.spec.model.limits import Blkio, CredentialSpec, Device, DeviceRequest, Logging, Ulimit
 from composer.spec.model.network import Port, ServiceNetwork
-from composer.spec.model.values import ALWAYS, HIDDEN, Cpus, Duration, Size, Spec, SwapSize
+from composer.spec.model.values import ALWAYS, HIDDEN, IN_JSON, Cpus, Duration, Size, Spec, SwapSize
 from composer.spec.model.volume import ServiceVolume
 
 
@@ -63,6 +64,7 @@ class Service(Spec):
     """One service. `command` and `entrypoint`: None is the image's, `[]` clears it. `scale`/`deploy.replicas`: see `replicas`."""
 
     name: str = Field(default="", json_schema_extra=HIDDEN)
+    problems: tuple[Diagnostic, ...] = Field(default=(), json_schema_extra=HIDDEN)  # of a disabled service: why it cannot be enabled
     profiles: list[str] = []
     annotations: dict[str, str] = {}
     attach: bool | None = None
@@ -82,7 +84,7 @@ class Service(Spec):
     cpus: Cpus = 0.0
     cpuset: str = ""
     cpu_shares: int = 0
-    command: list[str] | None = Field(default=None, json_schema_extra=ALWAYS)
+    command: list[str] | None = Field(default=None, json_schema_extra=IN_JSON)
     configs: list[Grant] = []
     container_name: str = ""
     credential_spec: CredentialSpec | None = None
@@ -94,7 +96,7 @@ class Service(Spec):
     dns_opt: list[str] = []
     dns_search: list[str] = []
     domainname: str = ""
-    entrypoint: list[str] | None = Field(default=None, json_schema_extra=ALWAYS)
+    entrypoint: list[str] | None = Field(default=None, json_schema_extra=IN_JSON)
     provider: Provider | None = None
     environment: dict[str, str | None] = {}  # None: unset, and taken out of the image's
     env_file: list[EnvFile] = Field(default=[], json_schema_extra=HIDDEN)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from composer.errors import ComposerError, Diagnostic
+from composer.errors import ComposerError, Diagnostic, SpecError
 from composer.spec.model.files import Config, Secret
 from composer.spec.model.network import Network
 from composer.spec.model.service import Service
@@ -24,12 +24,23 @@ class Model(Spec):
     runtime_flags: list[str] = []
 
 
+class Resources(Spec):
+    """Networks, volumes, secrets, configs and models by their keys in the file."""
+
+    networks: dict[str, Network] = {}
+    volumes: dict[str, Volume] = {}
+    secrets: dict[str, Secret] = {}
+    configs: dict[str, Config] = {}
+    models: dict[str, Model] = {}
+
+
 class Stack(Spec):
     """What is wanted, resolved and checked.
 
     `directory`: absolute, what relative paths were resolved against. `files`: absolute paths, in order of merging; "-" for standard input.
-    `services`: the enabled ones; the others (by profile) are in `disabled_services`. `environment`: what `${...}` saw.
-    `used_variables`: the variables that the files name and that were set, with their values. `warnings`: to be shown, not fatal.
+    `services`: the enabled ones; the others (by profile, or by `select`) are in `disabled_services`. `networks`, `volumes`, `secrets`,
+    `configs`, `models`: those that the enabled services use; `declared` has all. `environment`: what `${...}` saw. `used_variables`: the
+    variables that the files name and that were set, with their values. `warnings`: to be shown, not fatal.
     """
 
     name: str
@@ -43,17 +54,24 @@ class Stack(Spec):
     secrets: dict[str, Secret] = {}
     configs: dict[str, Config] = {}
     models: dict[str, Model] = {}
+    declared: Resources = Resources()
     environment: Mapping[str, str] = Field(default={}, repr=False)
     used_variables: Mapping[str, str] = Field(default={}, repr=False)
     warnings: tuple[Diagnostic, ...] = ()
 
     def enable(self, names: Iterable[str]) -> Stack:
-        """This stack with the named services enabled even if their profile is not active (what naming one on the command line does)."""
+        """This stack with the named services enabled even if their profile is not active (what naming one on the command line does).
+
+        SpecError when a file that one of them needs is not there.
+        """
         wanted = {name: self.disabled_services[name] for name in names if name in self.disabled_services}
         if not wanted:
             return self
+        problems = [problem for service in wanted.values() for problem in service.problems]
+        if problems:
+            raise SpecError(problems)
         left = {name: service for name, service in self.disabled_services.items() if name not in wanted}
-        return self.model_copy(update={"services": self.services | wanted, "disabled_services": left})
+        return self.with_services(self.services | wanted, left)
 
     def select(self, names: Iterable[str], *, dependencies: bool = True) -> Stack:
         """This stack with only the named services and, unless told otherwise, what they depend on; all when none is named.
@@ -64,15 +82,36 @@ class Stack(Spec):
         if not wanted:
             return self
         stack = self.enable(wanted)
-        keep: dict[str, Service] = {}
+        keep: set[str] = set()
         while wanted:
             name = wanted.pop()
             service = stack.services.get(name)
             if service is None:
                 raise ComposerError(f"no such service: {name}", code="spec.no-such-service")
             if name not in keep:
-                keep[name] = service
+                keep.add(name)
                 wanted += [d for d in service.depends_on if d in stack.services] if dependencies else []
         left = {name: service for name, service in stack.services.items() if name not in keep}
-        kept: dict[str, Any] = {name: stack.services[name] for name in stack.services if name in keep}
-        return stack.model_copy(update={"services": kept, "disabled_services": stack.disabled_services | left})
+        kept = {name: service for name, service in stack.services.items() if name in keep}
+        return stack.with_services(kept, stack.disabled_services | left)
+
+    def with_services(self, services: dict[str, Service], disabled: dict[str, Service]) -> Stack:
+        """This stack with other services enabled, and only the resources that they use."""
+        update: dict[str, Any] = {"services": services, "disabled_services": disabled}
+        for section, used in used_resources(services.values()).items():
+            declared = getattr(self.declared, section)
+            update[section] = {key: value for key, value in declared.items() if key in used}
+        return self.model_copy(update=update)
+
+
+def used_resources(services: Iterable[Service]) -> dict[str, set[str]]:
+    """The keys of the resources that services refer to, by section."""
+    used: dict[str, set[str]] = {"networks": set(), "volumes": set(), "secrets": set(), "configs": set(), "models": set()}
+    for service in services:
+        used["networks"].update(service.networks)
+        used["volumes"].update(mount.source for mount in service.volumes if mount.type == "volume" and mount.source)
+        used["secrets"].update(grant.source for grant in service.secrets)
+        used["secrets"].update(grant.source for grant in (service.build.secrets if service.build else ()))
+        used["configs"].update(grant.source for grant in service.configs)
+        used["models"].update(service.models)
+    return used

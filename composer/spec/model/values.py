@@ -17,7 +17,8 @@ from pydantic_core import PydanticCustomError
 from composer.spec.units import format_duration, parse_duration, parse_size
 
 HIDDEN: dict[str, Any] = {"hidden": True}  # json_schema_extra of fields that are ours, not the file's
-ALWAYS: dict[str, Any] = {"always": True}  # printed in JSON even when unset
+IN_JSON: dict[str, Any] = {"always": "json"}  # printed in JSON even when unset
+ALWAYS: dict[str, Any] = {"always": "both"}  # printed even when unset
 
 
 class Spec(BaseModel):

@@ -55,6 +55,11 @@ class ServiceVolume(Spec):
     tmpfs: TmpfsOptions | None = None
     image: ImageOptions | None = None
 
+    @property
+    def creates_source(self) -> bool:
+        """Is a missing source of a bind mount made as a directory? With `bind:` options only when they say so."""
+        return self.type == "bind" and (self.bind is None or self.bind.create_host_path)
+
 
 class Volume(Spec):
     """A named volume of the stack; `name` is the engine's name for it."""

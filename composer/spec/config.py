@@ -1,0 +1,140 @@
+"""The command `config`, all but its flags: what it prints, as functions of a Request and plain arguments.
+
+    config(request, options) -> Output | Need
+
+Each view is one of docker compose's: the model as YAML or JSON, or names, images, hashes, variables, one a line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from composer.errors import ComposerError, Diagnostic, UsageError
+from composer.spec.emit import to_yaml
+from composer.spec.load import Options, load
+from composer.spec.model import Service, Stack
+from composer.spec.normal import service_hash, to_normal
+from composer.spec.raw import raw_model
+from composer.spec.read import Need, Request
+from composer.spec.variables import variables_table
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigOptions:
+    """The flags of `config`. `view`: "" for the model, or services, volumes, networks, images, models, profiles, environment, variables.
+
+    `hashes`: "*" or names separated by commas; "" for none. `services`: only these and what they depend on.
+    """
+
+    services: tuple[str, ...] = ()
+    format: str = ""
+    view: str = ""
+    hashes: str = ""
+    quiet: bool = False
+    no_interpolate: bool = False
+    no_normalize: bool = False
+    no_path_resolution: bool = False
+    no_consistency: bool = False
+    no_env_resolution: bool = False
+    resolve_image_digests: bool = False
+    lock_image_digests: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What is printed, and the warnings that go beside it."""
+
+    text: str
+    warnings: tuple[Diagnostic, ...] = ()
+
+
+def config(request: Request, options: ConfigOptions) -> Output | Need:
+    """What `config` prints. Need: call again with those contents. SpecError, UsageError: as they say."""
+    if options.format not in ("", "yaml", "json"):
+        raise UsageError(f'unsupported format "{options.format}"', hint="yaml or json")
+    if options.resolve_image_digests or options.lock_image_digests:
+        raise UsageError("image digests are not resolved yet", hint="leave the flag out", code="unsupported")
+    if options.view == "variables" or (options.no_interpolate and not options.view and not options.hashes):
+        return _uninterpolated(request, options)
+    loaded = load(request, _load_options(options))
+    if isinstance(loaded, Need):
+        return loaded
+    selected = loaded.select(options.services) if options.services else loaded
+    if options.quiet:
+        return Output("", loaded.warnings)
+    if options.hashes:
+        return Output(_hashes(loaded, options.hashes), loaded.warnings)
+    if options.view:
+        stack = loaded if options.view in ("services", "volumes") else selected
+        return Output(_joined(_view(options.view)(stack)), loaded.warnings)
+    return Output(_model(selected, options), loaded.warnings)
+
+
+def _load_options(options: ConfigOptions) -> Options:
+    return Options(
+        normalises=not options.no_normalize,
+        resolves_paths=not options.no_path_resolution,
+        resolves_environment=not options.no_env_resolution,
+        checks=not options.no_consistency,
+        contents=False,
+    )
+
+
+def _uninterpolated(request: Request, options: ConfigOptions) -> Output | Need:
+    made = raw_model(request, _load_options(options))
+    if isinstance(made, Need):
+        return made
+    if options.view == "variables":
+        return Output(variables_table(made.tree, options.format), made.warnings)
+    text = json.dumps(made.data, indent=2, ensure_ascii=False) + "\n" if options.format == "json" else to_yaml(made.data)
+    return Output("" if options.quiet else text, made.warnings)
+
+
+def _model(stack: Stack, options: ConfigOptions) -> str:
+    if options.format == "json":
+        data = to_normal(stack, "json")
+        text = json.dumps(dict(sorted(data.items())), indent=2, ensure_ascii=False) + "\n"
+    else:
+        text = to_yaml(to_normal(stack, "yaml"))
+    return text.replace("$", "$$")  # so that what is printed means the same when it is read again
+
+
+def _hashes(stack: Stack, wanted: str) -> str:
+    names = sorted(stack.services) if wanted == "*" else sorted(wanted.split(","))
+    for name in names:
+        if name not in stack.services:
+            raise ComposerError(f"no such service: {name}", code="spec.no-such-service")
+    return _joined([f"{name} {service_hash(stack.services[name])}" for name in names])
+
+
+def _view(name: str) -> Callable[[Stack], list[str]]:
+    if name not in VIEWS:
+        raise UsageError(f"config has no view '{name}'")
+    return VIEWS[name]
+
+
+def image_of(service: Service, stack: str) -> str:
+    """The image's name; one that is built without a name is called after the stack and the service."""
+    return service.image or f"{stack}-{service.name}"
+
+
+def _profiles(stack: Stack) -> list[str]:
+    everything = [*stack.services.values(), *stack.disabled_services.values()]
+    return sorted({profile for service in everything for profile in service.profiles})
+
+
+VIEWS: dict[str, Callable[[Stack], list[str]]] = {
+    "services": lambda stack: list(stack.services),
+    "volumes": lambda stack: list(stack.volumes),
+    "networks": lambda stack: list(stack.networks),
+    "models": lambda stack: sorted({model.model for model in stack.models.values()}),
+    "images": lambda stack: [image_of(service, stack.name) for service in stack.services.values()],
+    "profiles": _profiles,
+    "environment": lambda stack: [f"{key}={value}" for key, value in sorted(stack.environment.items())],
+}
+
+
+def _joined(lines: list[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,285 @@
+"""All files of a stack as one tree: documents, override files, `extends` and `include`, each file read once.
+
+What an included or extended file says keeps that file's own base directory and variables (its nodes' `source` has them), so trees can be
+merged as they are written and paths resolved at the very end. Source: Compose Specification, chapters "include" and "extends".
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from composer.spec.interpolate import interpolate
+from composer.spec.merge import merge, merge_services, unique, untagged
+from composer.spec.parse import parse
+from composer.spec.problems import Problems, did_you_mean
+from composer.spec.project import read_env
+from composer.spec.scalars import text_of
+from composer.spec.schema import validate, validate_part
+from composer.spec.shelf import Shelf
+from composer.spec.tree import MAPPING, SCALAR, SEQUENCE, Base, Node, Source, plain
+
+SECTIONS = ("services", "networks", "volumes", "secrets", "configs", "models")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a file is read: what its paths stand on, which variables it sees, and the steps that led to it."""
+
+    base: Base
+    lookup: Mapping[str, str]
+    chain: tuple[str, ...] = ()
+    included: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Gathering:
+    """The state of one load while its files come together. `used`: the variables that were seen to be set, with their values."""
+
+    shelf: Shelf
+    problems: Problems
+    interpolates: bool = True
+    used: dict[str, str] = field(default_factory=dict)
+    _raw: dict[tuple[str, str, int], list[Node]] = field(default_factory=dict)
+    _files: dict[tuple[str, str, int], list[Node]] = field(default_factory=dict)
+
+    def stack(self, paths: tuple[str, ...], place: Place) -> Node | None:
+        """The tree of files merged in order, free of what is wrong in it; None when there is nothing."""
+        tree: Node | None = None
+        for path in paths:
+            for document in self.documents(path, place, None):
+                tree = self._add(tree, document, path, place)
+        return tree
+
+    def _add(self, tree: Node | None, document: Node, path: str, place: Place) -> Node:
+        document = self._extends(document, tree, path, place)
+        document = self._include(document, replace(place, included=(*place.included, path)))
+        tree = untagged(document) if tree is None else merge(tree, document, self.problems)
+        tree = validate(unique(tree), self.problems)
+        if "version" in tree.value:
+            message = "the attribute `version` is obsolete, it will be ignored"
+            self.problems.warn("spec.version", message, tree.key("version"), "remove it")
+            tree = tree.without("version")
+        return tree
+
+    def documents(self, path: str, place: Place, asked: Node | None) -> list[Node]:
+        """The documents of a file, variables filled in. `asked`: the node that names the file, for when it is not there."""
+        key = (path, place.base.directory, id(place.lookup))
+        if key not in self._files:
+            raw = self.raw(path, place, asked)
+            done = [interpolate(document, place.lookup, self.problems, self.used) for document in raw] if self.interpolates else raw
+            self._files[key] = done
+        return self._files[key]
+
+    def raw(self, path: str, place: Place, asked: Node | None = None) -> list[Node]:
+        """The documents of a file as they are written."""
+        key = (path, place.base.directory, id(place.lookup))
+        if key not in self._raw:
+            self._raw[key] = self._read(path, place, asked)
+        return self._raw[key]
+
+    def _read(self, path: str, place: Place, asked: Node | None) -> list[Node]:
+        content, name = self.shelf.get(path), self.shelf.shown(path)
+        if content is None:
+            return []
+        if content.data is None:
+            what = "no such file or directory" if content.missing else content.why
+            self.problems.error("spec.no-file", f"open {name}: {what}", asked, "" if asked else "check the path given with -f")
+            return []
+        source = Source(name, path, content.data, place.chain, place.base, place.lookup)
+        before = len(self.problems.errors)
+        documents = parse(source, self.problems)
+        if not documents and len(self.problems.errors) == before:
+            self.problems.error("spec.empty", f"empty compose file: {name}", asked, "a stack file has at least 'services:'")
+        good = []
+        for document in documents:
+            if document.kind != MAPPING:
+                self.problems.error(
+                    "spec.type", "the top-level object must be a mapping", document, "such as 'services:' and what it holds"
+                )
+                continue
+            good.append(interpolate(document, place.lookup, self.problems, self.used) if self.interpolates else document)
+        return good
+
+    # extends
+
+    def _extends(self, document: Node, tree: Node | None, path: str, place: Place) -> Node:
+        services = document.get("services")
+        if services is None or services.kind != MAPPING:
+            return document
+        known = tree.get("services") if tree is not None else None
+        resolver = _Extends(self, services, known, path, place)
+        done = {name: resolver.service(name, (), service) for name, service in services.value.items()}
+        if all(done[name] is services.value[name] for name in done):
+            return document
+        resolved = services.mapping(done)
+        resolved.live = services.live
+        document = document.with_item("services", resolved)
+        document.live = True
+        return document
+
+    # include
+
+    def _include(self, document: Node, place: Place) -> Node:
+        include = document.get("include")
+        if include is None:
+            return document
+        document = _alive(document.without("include"), document)
+        if include.kind == SCALAR and include.value is None:
+            return document
+        if include.kind != SEQUENCE:
+            self.problems.error("spec.type", f"`include` must be a list, not {text_of(include.value)[:40] or 'a mapping'}", include)
+            return document
+        checked = validate_part(include, ("include",), self.problems)
+        for entry in checked or ():
+            other = self._included(entry, place)
+            if other is not None:
+                document = _alive(self._import(document, other, entry), document)
+        return document
+
+    def _included(self, entry: Node, place: Place) -> Node | None:
+        paths = _paths(entry if entry.kind == SCALAR else entry.get("path"))
+        if not paths:
+            self.problems.error("spec.missing", "this include names no file", entry, "add 'path'")
+            return None
+        files = tuple(place.base.resolve(text_of(node.value)) for node in paths)
+        for file, node in zip(files, paths, strict=True):
+            if file in place.included:
+                steps = " -> ".join(self.shelf.shown(step) for step in (*place.included, file))
+                self.problems.error("spec.include-cycle", f"include cycle detected: {steps}", node)
+                return None
+            content = self.shelf.get(file)
+            if content is not None and content.data is None:
+                what = "no such file or directory" if content.missing else content.why
+                self.problems.error("spec.no-file", f"cannot include {self.shelf.shown(file)}: {what}", node)
+                return None
+        inner = self._include_place(entry, files[0], place)
+        return self.stack(files, inner) if inner else None
+
+    def _include_place(self, entry: Node, first: str, place: Place) -> Place | None:
+        directory = entry.get("project_directory")
+        root = place.base.resolve(text_of(directory.value)) if directory else posixpath.dirname(first)
+        listed = _paths(entry.get("env_file"))
+        named = tuple(text_of(node.value) for node in listed)
+        paths = tuple(place.base.resolve(path) for path in named) if named else (posixpath.join(root, ".env"),)
+        extra = read_env(paths, place.lookup, self.shelf, self.problems, required=bool(named))
+        if extra is None:
+            return None
+        lookup = {**extra, **place.lookup} if extra.keys() - place.lookup.keys() else place.lookup
+        step = f"included by {entry.mark}"
+        return Place(Base(root, place.base.home), lookup, (*place.chain, step), place.included)
+
+    def _import(self, document: Node, other: Node, entry: Node) -> Node:
+        for section in SECTIONS:
+            theirs, ours = other.get(section), document.get(section)
+            if theirs is None or theirs.kind != MAPPING:
+                continue
+            if ours is None or ours.kind != MAPPING:
+                document = document.mapping({**document.value, section: theirs}, {**(document.keys or {}), section: other.key(section)})
+                continue
+            for name in theirs.value.keys() & ours.value.keys():
+                if plain(theirs.value[name]) != plain(ours.value[name]):
+                    message = f"{section}.{name} conflicts with imported resource: it is defined at {theirs.key(name).mark}, too"
+                    self.problems.error("spec.include-conflict", message, ours.key(name), "change what is included in an override file")
+            together = ours.mapping({**theirs.value, **ours.value}, {**(theirs.keys or {}), **(ours.keys or {})})
+            document = document.with_item(section, _alive(together, ours))
+        return document
+
+
+@dataclass(slots=True)
+class _Extends:
+    """Resolves `extends` among the services of one document."""
+
+    gathering: Gathering
+    services: Node
+    earlier: Node | None
+    path: str
+    place: Place
+    _done: dict[str, Node] = field(default_factory=dict)
+
+    def service(self, name: str, seen: tuple[tuple[str, str], ...], service: Node) -> Node:
+        if name in self._done:
+            return self._done[name]
+        extends = service.get("extends")
+        if extends is None:
+            return service
+        own = _alive(service.without("extends"), service)
+        if extends.tag == "!reset":
+            return own
+        done = self._merged(name, (*seen, (self.path, name)), own, extends)
+        if done is None:
+            self.gathering.problems.spoilt.add(f"services.{name}")
+            return own
+        if not seen:
+            self._done[name] = done
+        return done
+
+    def _merged(self, name: str, seen: tuple[tuple[str, str], ...], own: Node, extends: Node) -> Node | None:
+        problems = self.gathering.problems
+        checked = validate_part(extends, ("services", "*", "extends"), problems)
+        if checked is None:
+            return None
+        target = checked if checked.kind == SCALAR else checked.value["service"]
+        file = checked.get("file")
+        elsewhere = file is not None and text_of(file.value) != ""
+        base = self._there(name, target, file, seen) if file is not None and elsewhere else self._here(name, target, seen)
+        return merge_services(untagged(base), own, problems) if base is not None else None
+
+    def _here(self, name: str, target: Node, seen: tuple[tuple[str, str], ...]) -> Node | None:
+        wanted = text_of(target.value)
+        if (self.path, wanted) in seen:
+            self._cycle(target, (*seen, (self.path, wanted)))
+            return None
+        found = self.services.get(wanted)
+        if found is None and self.earlier is not None and self.earlier.get(wanted) is not None:
+            return self.earlier.get(wanted)
+        if found is None or found.kind != MAPPING:
+            self._unknown(name, target, self.services, self.gathering.shelf.shown(self.path))
+            return None
+        return self.service(wanted, seen, found)
+
+    def _there(self, name: str, target: Node, file: Node, seen: tuple[tuple[str, str], ...]) -> Node | None:
+        gathering = self.gathering
+        wanted, path = text_of(target.value), file.source.base.resolve(text_of(file.value))
+        if (path, wanted) in seen:
+            self._cycle(target, (*seen, (path, wanted)))
+            return None
+        step = f"extended by the service '{name}' at {file.mark}"
+        base = Base(posixpath.dirname(path), self.place.base.home)
+        place = Place(base, self.place.lookup, (*self.place.chain, step))
+        documents = gathering.documents(path, place, file)
+        if not documents:
+            return None
+        tree = documents[0]
+        for more in documents[1:]:
+            tree = merge(tree, more, gathering.problems)
+        services = tree.get("services")
+        found = services.get(wanted) if services else None
+        if services is None or found is None or found.kind != MAPPING:
+            self._unknown(name, target, services or tree, gathering.shelf.shown(path))
+            return None
+        return _Extends(gathering, services, None, path, place).service(wanted, seen, found)
+
+    def _unknown(self, name: str, target: Node, services: Node, where: str) -> None:
+        wanted = text_of(target.value)
+        hint = did_you_mean(wanted, services.value, listed="services there: ") if services.kind == MAPPING else ""
+        message = f'cannot extend service "{name}": service "{wanted}" not found in {where}'
+        self.gathering.problems.error("spec.unknown-service", message, target, hint)
+
+    def _cycle(self, target: Node, steps: tuple[tuple[str, str], ...]) -> None:
+        shown = " extends ".join(f"'{name}' in {self.gathering.shelf.shown(path)}" for path, name in steps)
+        self.gathering.problems.error("spec.extends-cycle", f"circular reference in extends: {shown}", target)
+
+
+def _paths(node: Node | None) -> list[Node]:
+    if node is None:
+        return []
+    return [item for item in (node.value if node.kind == SEQUENCE else [node]) if isinstance(item.value, str) and item.value]
+
+
+def _alive(node: Node, like: Node) -> Node:
+    """The node, marked as one that may hold tags when `like` was."""
+    node.live = node.live or like.live
+    node.tag = like.tag
+    return node

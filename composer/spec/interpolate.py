@@ -1,0 +1,205 @@
+"""Variables in a stack file: `$NAME`, `${NAME}`, and `${NAME:-default}` in all its forms, nested.
+
+    ${N:-w} ${N-w}   w when N is unset (with the colon: or empty)        ${N:?w} ${N?w}   an error saying w then
+    ${N:+w} ${N+w}   w when N is set (with the colon: and not empty)     $$               a dollar sign
+
+w may hold variables itself. What a variable holds is never expanded again. Source: Compose Specification, chapter "Interpolation".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from composer.spec.problems import Problems
+from composer.spec.tree import MAPPING, SCALAR, Node
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_OPERATOR = re.compile(r":?[-?+]")
+_DEEP = 50
+
+Operator = Literal["", "-", ":-", "?", ":?", "+", ":+"]
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One use of a variable; `word` is what stands behind the operator, `end` where the use ends in the text."""
+
+    name: str
+    operator: str
+    word: str
+    start: int
+    end: int
+
+
+class Wrong(Exception):
+    """The text is no valid template, or lacks a required variable; `at` is the offset of the culprit."""
+
+    def __init__(self, code: str, message: str, hint: str, at: int) -> None:
+        super().__init__(message)
+        self.code, self.message, self.hint, self.at = code, message, hint, at
+
+
+Missing = Callable[[str, int], None]
+
+
+def expand(text: str, lookup: Mapping[str, str], missing: Missing | None = None, used: dict[str, str] | None = None, depth: int = 0) -> str:
+    """`text` with its variables replaced. `missing` is told of unset ones. Wrong when it cannot be done."""
+    if "$" not in text:
+        return text
+    if depth > _DEEP:
+        raise Wrong("spec.interpolation", f"variables are nested deeper than {_DEEP} levels", "", 0)
+    parts: list[str] = []
+    for piece in _pieces(text):
+        if isinstance(piece, str):
+            parts.append(piece)
+            continue
+        value = lookup.get(piece.name)
+        if used is not None and value is not None:
+            used[piece.name] = value
+        parts.append(_value(piece, value, lookup, missing, used, depth))
+    return "".join(parts)
+
+
+def _value(
+    use: Variable, value: str | None, lookup: Mapping[str, str], missing: Missing | None, used: dict[str, str] | None, d: int
+) -> str:
+    there = value is not None and (value != "" or not use.operator.startswith(":"))
+    kind = use.operator[-1:]
+    if kind == "+":
+        return expand(use.word, lookup, missing, used, d + 1) if there else ""
+    if there:
+        assert value is not None
+        return value
+    if kind == "-":
+        return expand(use.word, lookup, missing, used, d + 1)
+    if kind == "?":
+        why = expand(use.word, lookup, None, used, d + 1)
+        message = f"required variable {use.name} is missing a value" + (f": {why}" if why else "")
+        raise Wrong("spec.required-variable", message, f"set {use.name} in the environment or in .env", use.start)
+    if missing is not None and value is None:
+        missing(use.name, use.start)
+    return value or ""
+
+
+def _pieces(text: str) -> Iterator[str | Variable]:
+    at = 0
+    while True:
+        dollar = text.find("$", at)
+        if dollar < 0:
+            yield text[at:]
+            return
+        if dollar > at:
+            yield text[at:dollar]
+        if text.startswith("$$", dollar):
+            yield "$"
+            at = dollar + 2
+            continue
+        use = _variable(text, dollar)
+        yield use
+        at = use.end
+
+
+def _variable(text: str, dollar: int) -> Variable:
+    braced = text.startswith("${", dollar)
+    name = _NAME.match(text, dollar + (2 if braced else 1))
+    if name is None:
+        raise _invalid(text, dollar)
+    if not braced:
+        return Variable(name[0], "", "", dollar, name.end())
+    if text.startswith("}", name.end()):
+        return Variable(name[0], "", "", dollar, name.end() + 1)
+    operator = _OPERATOR.match(text, name.end())
+    close = _closing(text, operator.end()) if operator else -1
+    if operator is None or close < 0:
+        raise _invalid(text, dollar)
+    return Variable(name[0], operator[0], text[operator.end() : close], dollar, close + 1)
+
+
+def _closing(text: str, start: int) -> int:
+    """Where the brace that ends a word stands: those of nested `${` do not count."""
+    depth, at = 0, start
+    while at < len(text):
+        if text.startswith("${", at):
+            depth += 1
+            at += 2
+            continue
+        if text[at] == "}":
+            if depth == 0:
+                return at
+            depth -= 1
+        at += 1
+    return -1
+
+
+def _invalid(text: str, at: int) -> Wrong:
+    shown = text[at : at + 30].split("\n", 1)[0]
+    return Wrong("spec.interpolation", f"invalid interpolation format: '{shown}'", "a literal $ is written $$; a variable ${NAME}", at)
+
+
+def variables(text: str) -> Iterator[Variable]:
+    """Every use of a variable in `text`, those inside of defaults included; nothing when it is no valid template."""
+    try:
+        pieces = list(_pieces(text))
+    except Wrong:
+        return
+    for piece in pieces:
+        if isinstance(piece, Variable):
+            yield piece
+            yield from variables(piece.word)
+
+
+def interpolate(node: Node, lookup: Mapping[str, str], problems: Problems, used: dict[str, str]) -> Node:
+    """The tree with every string expanded. Wrong places go to `problems` and keep their text."""
+    if not node.live:
+        return node
+    if node.kind == SCALAR:
+        return _scalar(node, lookup, problems, used)
+    if node.kind == MAPPING:
+        done = node.mapping({key: interpolate(value, lookup, problems, used) for key, value in node.value.items()})
+    else:
+        done = node.sequence([interpolate(value, lookup, problems, used) for value in node.value])
+    done.tag = node.tag
+    done.live = node.live
+    return done
+
+
+def _scalar(node: Node, lookup: Mapping[str, str], problems: Problems, used: dict[str, str]) -> Node:
+    if not isinstance(node.value, str) or "$" not in node.value:
+        return node
+
+    def missing(name: str, at: int) -> None:
+        if name not in warned:
+            warned.add(name)
+            message = f'The "{name}" variable is not set. Defaulting to a blank string.'
+            problems.once(name, "spec.unset-variable", message, _within(node, at))
+
+    warned: set[str] = set()
+    try:
+        value = expand(node.value, lookup, missing, used)
+    except Wrong as wrong:
+        problems.error(wrong.code, wrong.message, _within(node, wrong.at), wrong.hint)
+        value = node.value
+    done = node.scalar(value)
+    done.tag = node.tag
+    done.live = node.tag is not None
+    return done
+
+
+def _within(node: Node, at: int) -> Node:
+    """The place of a character of a scalar, where its text stands in the file as it is; else the scalar's."""
+    line = node.source.line(node.line) or ""
+    begin = node.column - 1 + (0 if node.plain else 1)
+    if "\n" not in node.raw and line[begin : begin + len(node.raw)] == node.raw:
+        return Node(SCALAR, None, node.source, node.line, begin + at + 1, raw=_use(node.raw[at:]))
+    return node
+
+
+def _use(text: str) -> str:
+    """How far the use of a variable at the start of `text` reaches, for the caret."""
+    try:
+        return text[: _variable(text, 0).end]
+    except Wrong:
+        return text[:2]

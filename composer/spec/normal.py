@@ -1,0 +1,141 @@
+"""The normal form: a Stack as docker compose's `config` prints it, for JSON and for YAML, and the hash of a service.
+
+Which fields are printed follows from the models (`model/values.py` says how). JSON leaves out `x-` attributes but those at the top, and
+shows some empty objects; YAML is the other way round.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+from composer.spec.model import Config, DeviceRate, DeviceWeight, Secret, Service, ServiceModel, ServiceNetwork, Spec, Stack, Ulimit
+from composer.spec.model.values import Shown
+from composer.spec.scalars import Timestamp
+
+Form = Literal["json", "yaml"]
+SECTIONS = ("networks", "volumes", "secrets", "configs", "models")
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    name: str
+    nullable: bool  # printed whenever it is set
+    always: str  # "", "json", "both"
+    render: Callable[[Any], Any] | None
+
+
+@cache
+def _fields(model: type[Spec]) -> tuple[_Field, ...]:
+    found = []
+    for name, info in model.model_fields.items():
+        extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+        if extra.get("hidden"):
+            continue
+        render = next((mark.render for mark in info.metadata if isinstance(mark, Shown)), None)
+        found.append(_Field(name, info.default is None, str(extra.get("always", "")), render or _inner_render(info.annotation)))
+    return tuple(found)
+
+
+def _inner_render(annotation: Any) -> Callable[[Any], Any] | None:
+    """The `Shown` of `Annotated[...] | None`."""
+    for part in getattr(annotation, "__args__", ()):
+        for mark in getattr(part, "__metadata__", ()):
+            if isinstance(mark, Shown):
+                return mark.render
+    return None
+
+
+def to_normal(stack: Stack, form: Form = "json") -> dict[str, Any]:
+    """The whole stack. `name` is left out when the stack has none."""
+    out: dict[str, Any] = {"name": stack.name} if stack.name else {}
+    out["services"] = {name: normal(service, form) for name, service in sorted(stack.services.items())}
+    for section in SECTIONS:
+        objects = getattr(stack, section)
+        if objects:
+            out[section] = {key: _resource(one, form) for key, one in sorted(objects.items())}
+    return out | {key: _extension(value) for key, value in stack.extensions.items()}
+
+
+def _resource(one: Spec, form: Form) -> dict[str, Any]:
+    out: dict[str, Any] = normal(one, form)
+    if isinstance(one, Secret) or (isinstance(one, Config) and one.environment):
+        out.pop("content", None)
+    return out
+
+
+def normal(value: Any, form: Form = "json") -> Any:
+    """A model, or anything made of models, in normal form."""
+    if isinstance(value, Spec):
+        return _model(value, form)
+    if isinstance(value, dict):
+        return {key: normal(value[key], form) for key in sorted(value)}
+    if isinstance(value, list | tuple):
+        return [normal(item, form) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _model(one: Spec, form: Form) -> Any:
+    if isinstance(one, Ulimit) and one.single and one.soft:
+        return one.soft
+    if isinstance(one, ServiceNetwork | ServiceModel) and not one.declared:
+        return None
+    if isinstance(one, DeviceRate):
+        return _device(form, path=one.path, rate=str(one.rate))
+    if isinstance(one, DeviceWeight):
+        return _device(form, path=one.path, weight=one.weight)
+    out: dict[str, Any] = {}
+    for field in _fields(type(one)):
+        value = getattr(one, field.name)
+        if _is_shown(field, value, form):
+            out[field.name] = field.render(value) if field.render and value is not None else normal(value, form)
+    if form == "yaml":
+        out |= {key: _extension(value) for key, value in one.extensions.items()}
+    return out
+
+
+def _is_shown(field: _Field, value: Any, form: Form) -> bool:
+    if field.always == "both" or field.always == form:
+        return True
+    if field.nullable:
+        return value is not None
+    if isinstance(value, Spec):
+        return bool(_model(value, form))
+    return bool(value)
+
+
+def _device(form: Form, **values: Any) -> dict[str, Any]:
+    """Go prints these two types with their fields' Go names in JSON."""
+    return {key.capitalize() if form == "json" else key: value for key, value in values.items()}
+
+
+def _extension(value: Any) -> Any:
+    if isinstance(value, Timestamp):
+        return value.text
+    if isinstance(value, dict):
+        return {key: _extension(item) for key, item in sorted(value.items())}
+    if isinstance(value, list):
+        return [_extension(item) for item in value]
+    return value
+
+
+def service_hash(service: Service) -> str:
+    """docker compose's config hash: what would make it create the service's containers anew (files' contents apart)."""
+    deploy = service.deploy.model_copy(update={"replicas": None}) if service.deploy is not None else None
+    left = {"build": None, "pull_policy": "", "scale": None, "deploy": deploy, "depends_on": {}, "profiles": []}
+    data = normal(service.model_copy(update=left))
+    return hashlib.sha256(go_json(data).encode()).hexdigest()
+
+
+def go_json(data: Any) -> str:
+    """JSON as Go's encoder has it: compact, with `<`, `>`, `&` and the line separators escaped."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    for char in "<>&\u2028\u2029":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return text

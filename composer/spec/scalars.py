@@ -1,0 +1,119 @@
+"""Scalars as Compose files mean them: plain words to values, and values back to text.
+
+docker compose reads YAML with go-yaml v3, which is YAML 1.2 but for old octals (`017` is 15), `0b11`, `1_000` and dates. So `yes`, `no`,
+`on`, `22:22` are strings here, unlike in YAML 1.1. Text of a number is what Go's `%v` prints: `1.50` becomes `1.5`, `1e3` `1000`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+WORDS: dict[str, Any] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), math.inf),
+    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
+}
+_INT = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|[1-9][0-9]*|0)")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_DATE = re.compile(
+    r"(\d{4})-(\d\d?)-(\d\d?)(?:(?:[Tt]|[ \t]+)(\d\d?):(\d\d?):(\d\d?)(\.\d+)?[ \t]*(Z|[-+]\d\d?(?::?\d\d)?)?)?",
+)
+_STARTS = frozenset("0123456789+-.")
+
+
+class Timestamp:
+    """A date, or date and time, that was written without quotes; `text` is RFC 3339. Only `x-` attributes may hold one."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Timestamp) and other.text == self.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+
+def resolve(word: str) -> Any:
+    """The value of a plain (unquoted) scalar: None, bool, int, float, Timestamp or str."""
+    if word in WORDS:
+        return WORDS[word]
+    if word[0] not in _STARTS or len(word) > 400:
+        return word
+    number = word.replace("_", "")
+    if _INT.fullmatch(number):
+        return _integer(number)
+    if _FLOAT.fullmatch(number):
+        value = float(number)
+        return word if math.isinf(value) else value
+    date = _DATE.fullmatch(word)
+    return _timestamp(word, date) if date else word
+
+
+def _integer(number: str) -> int | float:
+    sign = -1 if number[0] == "-" else 1
+    digits = number.lstrip("+-").lower()
+    if digits.startswith(("0x", "0b", "0o")):
+        value = int(digits, 0)
+    else:
+        value = int(digits, 8) if len(digits) > 1 and digits[0] == "0" else int(digits)
+    value *= sign
+    return value if -(2**63) <= value < 2**64 else float(value)
+
+
+def _timestamp(word: str, date: re.Match[str]) -> Timestamp | str:
+    year, month, day, hour, minute, second, fraction, zone = date.groups()
+    if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31 and int(hour or 0) < 24 and int(minute or 0) < 60 and int(second or 0) < 60):
+        return word
+    if zone and zone != "Z":
+        digits = zone[1:].replace(":", "")
+        zone = f"{zone[0]}{digits[:-2].zfill(2)}:{digits[-2:]}" if len(digits) > 2 else f"{zone[0]}{digits.zfill(2)}:00"
+    time = f"{(hour or '0').zfill(2)}:{(minute or '0').zfill(2)}:{(second or '0').zfill(2)}{(fraction or '').rstrip('0').rstrip('.')}"
+    return Timestamp(f"{year}-{month.zfill(2)}-{day.zfill(2)}T{time}{zone or 'Z'}")
+
+
+def text_of(value: Any) -> str:
+    """A scalar as text, as Go prints it: `true`, `1.5`, `+Inf`, `<nil>` never (None is "")."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return go_float(value) if isinstance(value, float) else str(value)
+
+
+def go_float(value: float, *, big: int = 21) -> str:
+    """A float as Go's `%v` has it: no trailing `.0`, an exponent beyond 1e21 and below 1e-4."""
+    if math.isinf(value) or math.isnan(value):
+        return "NaN" if math.isnan(value) else ("+Inf" if value > 0 else "-Inf")
+    if value == 0:
+        return "0"
+    mantissa, _, exponent = f"{value!r}".partition("e")
+    power = math.floor(math.log10(abs(value))) if not exponent else int(exponent)
+    if -5 < power < big:
+        text = f"{value:.0f}" if exponent and power > 0 else (f"{value:.{_places(value)}f}" if exponent else mantissa)
+        return text.removesuffix(".0")
+    digits = mantissa.removesuffix(".0") if exponent else _scientific(value)
+    return f"{digits}e{power:+03d}" if exponent else digits
+
+
+def _places(value: float) -> int:
+    mantissa, _, exponent = f"{value!r}".partition("e")
+    return len(mantissa.partition(".")[2].removesuffix("0") or "") - int(exponent)
+
+
+def _scientific(value: float) -> str:
+    digits = len(f"{value!r}".replace(".", "").replace("-", "").strip("0"))
+    mantissa, _, exponent = f"{value:.{max(0, digits - 1)}e}".partition("e")
+    return f"{mantissa}e{int(exponent):+03d}"
