@@ -8,7 +8,9 @@ again. A crash loses no durable row and never shows half of one.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +20,7 @@ from typing import Any, Generic, TypeVar
 from composer.engine.errors import Unavailable
 
 SCHEMA = 1
+_RESERVE = 1 << 20  # bytes kept back, so that rows can be deleted on a full disk: in the WAL and the database, and in a file beside
 _APPLICATION = 0x636D7072  # "cmpr": an empty or foreign file is not our database
 
 T = TypeVar("T")
@@ -34,7 +37,41 @@ class State:
         self._waiting: list[tuple[Write, asyncio.Future[None]]] = []
         self._later: list[Write] = []
         self._flushing: asyncio.Task[None] | None = None
-        self._db = self._thread.submit(self._open).result()
+        self._reserve = path.with_name(f"{path.name}-reserve")
+        self._db = self._thread.submit(self._open_even_when_full).result()
+
+    def _open_even_when_full(self) -> sqlite3.Connection:
+        try:
+            db = self._open()
+        except Unavailable:
+            if not self._use_reserve():
+                raise
+            db = self._open()
+        with contextlib.suppress(sqlite3.Error, OSError):  # full already: then there is nothing to keep back
+            db.execute("PRAGMA wal_autocheckpoint=200")
+            db.execute("REPLACE INTO rows (kind, key, doc) VALUES ('reserve', '', zeroblob(?))", (_RESERVE,))
+            db.execute("DELETE FROM rows WHERE kind = 'reserve'")
+            db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()  # the WAL keeps its length and is written from its start again
+            self._keep_reserve()
+        return db
+
+    def _use_reserve(self) -> bool:
+        try:
+            self._reserve.unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _keep_reserve(self) -> None:
+        if not self._reserve.exists():
+            fd = os.open(self._reserve, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(fd, 0, _RESERVE)
+            except OSError:
+                self._reserve.unlink()
+                raise
+            finally:
+                os.close(fd)
 
     def _open(self) -> sqlite3.Connection:
         try:
@@ -96,6 +133,14 @@ class State:
                     done.set_result(None)
 
     def _commit(self, writes: list[Write], durable: bool) -> None:
+        try:
+            self._commit_once(writes, durable)
+        except sqlite3.OperationalError:  # full: what is kept back is for this
+            if not self._use_reserve():
+                raise
+            self._commit_once(writes, durable)
+
+    def _commit_once(self, writes: list[Write], durable: bool) -> None:
         self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         self._db.execute("BEGIN IMMEDIATE")
         try:
