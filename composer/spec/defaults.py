@@ -19,6 +19,8 @@ def fill_service(service: dict[str, Any]) -> None:
     build = service.get("build")
     if build is not None and not build.get("dockerfile") and not build.get("dockerfile_inline"):
         build["dockerfile"] = "Dockerfile"
+    if build is not None and isinstance(build.get("args"), dict):
+        build["args"] = {key: value for key, value in build["args"].items() if value is not None}
     implied = dict(implied_dependencies(service))
     if implied:
         own = service.get("depends_on") or {}

@@ -20,9 +20,18 @@ _ESCAPE = re.compile(r"\\([nrtabcfve\\\"'$])")
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "e": "\x1b", "c": ""}
 
 
-def parse_env(source: Source, lookup: Mapping[str, str], problems: Problems, used: dict[str, str] | None = None) -> dict[str, str]:
-    """The variables of a file. `${...}` sees `lookup` before the file's own. One that is named without a value comes from `lookup`."""
-    return _Lines(source, lookup, problems, used if used is not None else {}).run()
+def parse_env(
+    source: Source,
+    lookup: Mapping[str, str],
+    problems: Problems,
+    used: dict[str, str] | None = None,
+    before: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """The variables of a file, added to those of the files `before` it.
+
+    `${...}` sees `lookup`, then the file's own variables, then those before. One that is named without a value comes from `lookup`.
+    """
+    return _Lines(source, lookup, problems, used if used is not None else {}, dict(before or {})).run()
 
 
 def parse_raw(source: Source, lookup: Mapping[str, str]) -> dict[str, str]:
@@ -38,14 +47,14 @@ def parse_raw(source: Source, lookup: Mapping[str, str]) -> dict[str, str]:
 
 
 class _Lines:
-    def __init__(self, source: Source, lookup: Mapping[str, str], problems: Problems, used: dict[str, str]) -> None:
+    def __init__(self, source: Source, lookup: Mapping[str, str], problems: Problems, used: dict[str, str], found: dict[str, str]) -> None:
         self.source = source
         self.lookup = lookup
         self.problems = problems
         self.used = used
         self.text = source.data.decode("utf-8-sig", "replace").replace("\r\n", "\n")
         self.at = 0
-        self.found: dict[str, str] = {}
+        self.found = found
 
     def run(self) -> dict[str, str]:
         text = self.text

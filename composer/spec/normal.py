@@ -55,6 +55,8 @@ def to_normal(stack: Stack, form: Form = "json") -> dict[str, Any]:
     out: dict[str, Any] = {"name": stack.name} if stack.name else {}
     out["services"] = {name: normal(service, form) for name, service in sorted(stack.services.items())}
     for section in SECTIONS:
+        if section == "models" and form == "json":
+            continue  # docker compose's JSON lacks them
         objects = getattr(stack, section)
         if objects:
             out[section] = {key: _resource(one, form) for key, one in sorted(objects.items())}
@@ -128,7 +130,7 @@ def _extension(value: Any) -> Any:
 def service_hash(service: Service) -> str:
     """docker compose's config hash: what would make it create the service's containers anew (files' contents apart)."""
     deploy = service.deploy.model_copy(update={"replicas": None}) if service.deploy is not None else None
-    left = {"build": None, "pull_policy": "", "scale": None, "deploy": deploy, "depends_on": {}, "profiles": []}
+    left: dict[str, Any] = {"build": None, "pull_policy": "", "scale": None, "deploy": deploy, "depends_on": {}, "profiles": []}
     data = normal(service.model_copy(update=left))
     return hashlib.sha256(go_json(data).encode()).hexdigest()
 

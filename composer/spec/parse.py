@@ -215,7 +215,7 @@ class _Parser:
                     continue
                 self.budget -= len(other.value)
                 for name, value in other.value.items():
-                    if name not in into.value:
+                    if name not in into.value or into.value[name].tag == "!reset":
                         into.value[name] = value
                         into.keys[name] = other.key(name)
                         into.live = into.live or value.live

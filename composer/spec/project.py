@@ -125,9 +125,8 @@ def read_env(
                 problems.error("spec.env-file", f"couldn't find env file: {shelf.shown(path)} {content.why}")
             continue
         source = Source(shelf.shown(path), path, content.data)
-        more = parse_env(source, {**found, **environment}, problems)
-        found |= {key: value for key, value in more.items() if not key[:1].isdigit()}
-    return found
+        found = parse_env(source, environment, problems, before=found)
+    return {key: value for key, value in found.items() if not key[:1].isdigit()}
 
 
 def check_name(name: str, problems: Problems) -> None:

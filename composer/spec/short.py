@@ -7,6 +7,7 @@ To add a short form: write its function, add a line to `FORMS`. Source: the Comp
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable
 from typing import Any
 
@@ -226,12 +227,20 @@ def _ports(node: Node, problems: Problems) -> Node:
 
 def _mount(node: Node, problems: Problems) -> Node | None:
     if node.kind == MAPPING:
-        return node
+        target = node.get("target")
+        return node.with_item("target", target.scalar(clean(target.value))) if target is not None and target.text() else node
     try:
-        return made(node, parse_mount(text_of(node.value)))
+        mount = parse_mount(text_of(node.value))
+        return made(node, {**mount, "target": clean(mount["target"])})
     except ValueError as error:
         problems.error("spec.volume", str(error), node, "a volume is [source:]target[:options], such as data:/data or ./src:/src:ro")
         return None
+
+
+def clean(target: str) -> str:
+    """A path in a container without `.`, `..` and a slash at the end."""
+    done = posixpath.normpath(target)
+    return done[1:] if done.startswith("//") else done
 
 
 def _ulimit(node: Node, problems: Problems) -> Node:

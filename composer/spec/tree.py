@@ -29,8 +29,8 @@ class Base:
     home: str
 
     def resolve(self, path: str) -> str:
-        """`path` made absolute and free of `.` and `..`; Windows paths are left alone."""
-        if _WINDOWS.match(path) or not path:
+        """`path` made absolute and free of `.` and `..`; absolute paths are left as they are written, Windows' too."""
+        if not path or path.startswith("/") or _WINDOWS.match(path):
             return path
         if path == "~" or path.startswith("~/"):
             path = self.home + path[1:]
