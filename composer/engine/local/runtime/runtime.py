@@ -23,7 +23,7 @@ from composer.engine.errors import EngineError, InvalidArgument, NotRunning, Una
 from composer.engine.local.files import remove_tree
 from composer.engine.local.layout import Layout
 from composer.engine.local.linux.process import send_signal
-from composer.engine.local.runtime import attach, commands, conmon, watch
+from composer.engine.local.runtime import attach, commands, conmon, limits, usage, watch
 from composer.engine.local.runtime.attach import AttachStream
 from composer.engine.local.runtime.bundle import Bundle, Exit, Handle
 from composer.engine.local.runtime.cgroup import Hierarchies
@@ -32,6 +32,7 @@ from composer.engine.local.runtime.filters import Filters
 from composer.engine.local.runtime.logs import LogFile
 from composer.engine.local.runtime.rotation import Rotation
 from composer.engine.local.runtime.spawn import THREADS, Spawner
+from composer.engine.model import HostConfig, Stats
 
 KNOWN = ("crun", "runc")  # in the order of preference
 CONMON_PATIENCE = 1.0  # seconds from the container's end to conmon's
@@ -243,6 +244,14 @@ class Runtime:
 
     async def unpause(self, bundle: Bundle) -> None:
         await asyncio.to_thread(self.hierarchies.freeze, bundle.cgroup, False)
+
+    async def update(self, bundle: Bundle, host: HostConfig) -> None:
+        """Put the limits that ``host`` names in force. Raises EngineError that names what the kernel refused."""
+        await asyncio.to_thread(limits.apply, self.hierarchies, bundle.cgroup, host)
+
+    def stats(self, bundle: Bundle) -> Stats:
+        """What it has used (CPU, memory, pids, disk); blocking, about 1 ms."""
+        return usage.measure(self.hierarchies, bundle.cgroup)
 
     def processes(self, bundle: Bundle) -> list[int]:
         """The pids of the container, as the host counts them."""

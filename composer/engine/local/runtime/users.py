@@ -97,10 +97,18 @@ def _rows(root: int, path: str, fields: int) -> list[list[str]]:
         fd = open_in_root(root, path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return []
-    with os.fdopen(fd, "rb") as file:
-        try:
-            text = file.read(_LIMIT).decode(errors="replace")
-        except OSError:  # a directory, or a fifo without a writer
-            return []
+    try:
+        text = _read(fd).decode(errors="replace")
+    except OSError:  # a directory, or a fifo without a writer
+        return []
+    finally:
+        os.close(fd)
     rows = [line.split(":") for line in text.splitlines() if line and not line.startswith("#")]
     return [row for row in rows if len(row) >= fields]
+
+
+def _read(fd: int) -> bytes:
+    data = b""
+    while len(data) < _LIMIT and (piece := os.read(fd, _LIMIT - len(data))):
+        data += piece
+    return data
