@@ -20,7 +20,7 @@ from composer.engine.errors import InvalidArgument
 class Wire(BaseModel):
     """A frozen value with Docker's JSON names."""
 
-    model_config = ConfigDict(frozen=True, alias_generator=to_pascal, populate_by_name=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, alias_generator=to_pascal, populate_by_name=True, extra="ignore", defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
