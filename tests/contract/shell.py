@@ -8,7 +8,7 @@ import shlex
 from composer.engine.memory import MemoryProcess
 from composer.engine.model.stream import STDERR, STDOUT
 
-TERM = 15
+INT, TERM = 2, 15
 
 
 class _Exit(Exception):
@@ -33,6 +33,10 @@ async def _run(process: MemoryProcess, argv: list[str]) -> int:
         return await _script(process, argv[2]) if argv[1:2] == ["-c"] else await _interactive(process)
     if name in ("sleep", "tail"):
         await asyncio.sleep(float(argv[1]) if name == "sleep" and argv[1] != "infinity" else 10**6)
+        return 0
+    if name == "idle":
+        process.catches |= {TERM, INT}
+        await process.signals.get()
         return 0
     if name == "cat":
         while data := await process.read():
@@ -62,7 +66,7 @@ def _builtin(process: MemoryProcess, name: str, argv: list[str]) -> int:
 async def _script(process: MemoryProcess, text: str) -> int:
     code = 0
     for line in text.replace("\n", ";").split(";"):
-        words = [word for word in shlex.split(line)]
+        words = list(shlex.split(line))
         if not words:
             continue
         if words[0] == "exec":

@@ -79,6 +79,7 @@ class MemoryProcess:
         self._task: asyncio.Task[None] | None = None
         self._code: int | None = None
         self._over = asyncio.Event()
+        self._begun = False
 
     @property
     def exit_code(self) -> int | None:
@@ -90,6 +91,7 @@ class MemoryProcess:
             self._task = asyncio.ensure_future(self._run(program))
 
     async def _run(self, program: Program) -> None:
+        self._begun = True
         self.end(await program(self))
 
     async def read(self) -> bytes:
@@ -128,7 +130,9 @@ class MemoryProcess:
 
     def signal(self, number: int) -> None:
         """Deliver it: what is not caught and not harmless ends the process with 128 + number."""
-        if number in self.catches and number != SIGNALS["KILL"]:
+        if self._task is not None and not self._begun:
+            asyncio.get_running_loop().call_soon(self.signal, number)  # its first steps (traps) come first
+        elif number in self.catches and number != SIGNALS["KILL"]:
             self.signals.put_nowait(number)
         elif number not in _HARMLESS:
             self.end(128 + number)

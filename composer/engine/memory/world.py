@@ -170,11 +170,11 @@ class World:
                     yield event
             if until and self.clock() >= until:
                 return
-            told = asyncio.ensure_future(self._told.next())
             try:
-                await asyncio.wait([told], timeout=max(0.0, until - self.clock()) if until else None)
-            finally:
-                told.cancel()
+                async with asyncio.timeout(max(0.0, until - self.clock()) if until else None):
+                    await self._told.next()
+            except TimeoutError:
+                continue
 
 
 def rfc3339(seconds: float) -> str:
