@@ -21,7 +21,7 @@ from composer.engine.local.archive.compression import plain
 from composer.engine.local.archive.entry import Entry, Kind
 from composer.engine.local.archive.read import TarReader
 from composer.engine.local.files import remove_at
-from composer.engine.local.linux.beneath import open_in_root
+from composer.engine.local.linux.beneath import make_directories, open_in_root
 
 WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
 OPAQUE_ATTRIBUTE = "trusted.overlay.opaque"
@@ -154,6 +154,8 @@ class _Extraction:
     def _imply(self, path: str) -> int:
         above, _, name = path.rpartition("/")
         parent = self._parent(above)
+        if _is_link(parent, name):  # to what is not there yet: make that
+            return make_directories(self._root, f"{self._at}/{path}")
         entry = Entry(name=path, kind=Kind.DIRECTORY, mode=0o755)
         if not self._make_way(parent, name, entry):
             os.mkdir(name, 0o755, dir_fd=parent)
@@ -330,6 +332,13 @@ class _Extraction:
             os.utime(fd, ns=(moment, moment))
         finally:
             os.close(fd)
+
+
+def _is_link(parent: int, name: str) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def _clean(name: str) -> str:
