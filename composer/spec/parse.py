@@ -86,13 +86,15 @@ class _Parser:
             yaml.DocumentStartEvent: self.document,
         }
         get = loader.get_event
-        while True:
+        for _ in range(3 * NODES):  # an event for each scalar, two for each collection
             event = get()
             step = steps.get(type(event))
             if step is not None:
                 step(event)
             elif event is None or type(event) is yaml.StreamEndEvent:
                 return
+        self.problems.error("spec.too-large", f"{self.source.name} holds more than {NODES} values", hint="is it a stack file?")
+        raise _Stop
 
     def document(self, event: Any) -> None:
         self.anchors = {}
@@ -104,20 +106,14 @@ class _Parser:
         return Node(kind, value, self.source, mark.line + 1, mark.column + 1)
 
     def scalar(self, event: Any) -> None:
-        mark = event.start_mark
-        text: str = event.value
-        tag = event.tag
-        is_plain = event.implicit[0]
-        node = Node(SCALAR, text, self.source, mark.line + 1, mark.column + 1, raw=text, plain=not event.style)
-        if tag is None:
-            if is_plain:
-                node.value = resolve(text)
-            node.live = "$" in text
-        else:
-            self.tagged(node, tag, text, is_plain)
+        mark, text, tag = event.start_mark, event.value, event.tag
+        value = resolve(text) if tag is None and event.implicit[0] else text
+        node = Node(SCALAR, value, self.source, mark.line + 1, mark.column + 1, text, not event.style, "$" in text)
+        if tag is not None:
+            self.tagged(node, tag, text, event.implicit[0])
         if event.anchor is not None:
             self.anchors[event.anchor] = (node, 1)
-        self.place(node, 1)
+        self.place(node)
 
     def tagged(self, node: Node, tag: str, text: str, is_plain: bool) -> None:
         kind = tag.removeprefix(_YAML) if tag.startswith(_YAML) else ""
@@ -147,9 +143,11 @@ class _Parser:
         done = self.stack.pop()
         if done.merges:
             self.merge(done)
+        size = done.size + len(done.node.value)
         if done.anchor is not None:
-            self.anchors[done.anchor] = (done.node, done.size)
-        self.place(done.node, done.size)
+            self.anchors[done.anchor] = (done.node, size)
+        self.grow(size, done.node)
+        self.place(done.node)
 
     def alias(self, event: Any) -> None:
         name = event.anchor
@@ -159,19 +157,24 @@ class _Parser:
         if found is None:
             self.stop("spec.alias-cycle", f"the alias '{name}' is inside of what it stands for: a cycle", event)
         assert found is not None
-        self.place(*found)
+        self.grow(found[1], found[0])
+        self.place(found[0])
 
-    def place(self, node: Node, size: int) -> None:
+    def grow(self, size: int, node: Node) -> None:
+        """Counts what a collection or an alias holds to what it stands in."""
+        if self.stack:
+            self.stack[-1].size += size
+        if size > self.budget or (self.stack and self.stack[-1].size > self.budget):
+            self.problems.error("spec.too-large", f"the aliases of this file expand to more than {NODES} values", node)
+            raise _Stop
+
+    def place(self, node: Node) -> None:
         """Puts a finished value where it belongs: as a document, an item, a key, or a key's value."""
         if not self.stack:
             if not (node.kind == SCALAR and node.value is None):
                 self.documents.append(node)
             return
         top = self.stack[-1]
-        top.size += size
-        if top.size > self.budget:
-            self.problems.error("spec.too-large", f"the aliases of this file expand to more than {NODES} values", top.node)
-            raise _Stop
         into = top.node
         if into.kind == SEQUENCE:
             into.value.append(node)

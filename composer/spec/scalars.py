@@ -50,6 +50,10 @@ def resolve(word: str) -> Any:
         return WORDS[word]
     if word[0] not in _STARTS or len(word) > 400:
         return word
+    return _number_or_date(word)
+
+
+def _number_or_date(word: str) -> Any:
     number = word.replace("_", "")
     if _INT.fullmatch(number):
         return _integer(number)

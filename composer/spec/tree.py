@@ -90,23 +90,22 @@ class Node:
         source: Source,
         line: int,
         column: int,
-        *,
-        keys: dict[str, Node] | None = None,
-        tag: str | None = None,
         raw: str = "",
         plain: bool = True,
         live: bool = False,
+        keys: dict[str, Node] | None = None,
+        tag: str | None = None,
     ) -> None:
         self.kind = kind
         self.value = value
         self.source = source
         self.line = line
         self.column = column
-        self.keys = keys
-        self.tag = tag
         self.raw = raw
         self.plain = plain
         self.live = live
+        self.keys = keys
+        self.tag = tag
 
     @property
     def mark(self) -> Mark:
@@ -140,7 +139,7 @@ class Node:
 
     def scalar(self, value: Any) -> Node:
         """A scalar at this node's place."""
-        return Node(SCALAR, value, self.source, self.line, self.column, raw=self.raw if self.kind == SCALAR else "", plain=self.plain)
+        return Node(SCALAR, value, self.source, self.line, self.column, self.raw if self.kind == SCALAR else "", self.plain)
 
     def mapping(self, items: dict[str, Node], keys: dict[str, Node] | None = None) -> Node:
         """A mapping at this node's place, with this node's key marks where they still fit."""

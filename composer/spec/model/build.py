@@ -18,27 +18,27 @@ class Build(Spec):
     context: str = ""
     dockerfile: str = ""
     dockerfile_inline: str = ""
-    entitlements: list[str] = []
-    args: dict[str, str | None] = {}
+    entitlements: list[str] = Field(default_factory=list)
+    args: dict[str, str | None] = Field(default_factory=dict)
     provenance: str = ""
     sbom: str = ""
-    ssh: list[str] = []  # `id` or `id=path`
-    labels: dict[str, str] = {}
-    cache_from: list[str] = []
-    cache_to: list[str] = []
+    ssh: list[str] = Field(default_factory=list)  # `id` or `id=path`
+    labels: dict[str, str] = Field(default_factory=dict)
+    cache_from: list[str] = Field(default_factory=list)
+    cache_to: list[str] = Field(default_factory=list)
     no_cache: bool = False
-    no_cache_filter: list[str] = []
-    additional_contexts: dict[str, str] = {}
+    no_cache_filter: list[str] = Field(default_factory=list)
+    additional_contexts: dict[str, str] = Field(default_factory=dict)
     pull: bool = False
-    extra_hosts: list[str] = []  # `name=address`
+    extra_hosts: list[str] = Field(default_factory=list)  # `name=address`
     isolation: str = ""
     network: str = ""
     target: str = ""
-    secrets: list[Grant] = []
+    secrets: list[Grant] = Field(default_factory=list)
     shm_size: Size = 0
-    tags: list[str] = []
-    ulimits: dict[str, Ulimit] = {}
-    platforms: list[str] = []
+    tags: list[str] = Field(default_factory=list)
+    ulimits: dict[str, Ulimit] = Field(default_factory=dict)
+    platforms: list[str] = Field(default_factory=list)
     privileged: bool = False
 
 
@@ -49,7 +49,10 @@ class Hook(Spec):
     user: str = ""
     privileged: bool = False
     working_dir: str = ""
-    environment: dict[str, str | None] = {}
+    environment: dict[str, str | None] = Field(default_factory=dict)
+
+
+_NO_Hook = Hook()  # frozen, so one is enough for all
 
 
 class Trigger(Spec):
@@ -58,13 +61,13 @@ class Trigger(Spec):
     path: str = Field(json_schema_extra=ALWAYS)
     action: str = Field(json_schema_extra=ALWAYS)
     target: str = ""
-    exec: Hook = Field(default=Hook(), json_schema_extra=IN_JSON)
-    include: list[str] = []
-    ignore: list[str] = []
+    exec: Hook = Field(default_factory=lambda: _NO_Hook, json_schema_extra=IN_JSON)
+    include: list[str] = Field(default_factory=list)
+    ignore: list[str] = Field(default_factory=list)
     initial_sync: bool = False
 
 
 class Develop(Spec):
     """`develop`: read by watch mode; without effect elsewhere."""
 
-    watch: list[Trigger] = []
+    watch: list[Trigger] = Field(default_factory=list)

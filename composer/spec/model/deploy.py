@@ -38,8 +38,8 @@ class ResourceLimits(Spec):
     cpus: Cpus = 0.0
     memory: Size = 0
     pids: int = 0
-    devices: list[DeviceRequest] = []
-    generic_resources: list[GenericResource] = []
+    devices: list[DeviceRequest] = Field(default_factory=list)
+    generic_resources: list[GenericResource] = Field(default_factory=list)
 
 
 class Resources(Spec):
@@ -47,6 +47,9 @@ class Resources(Spec):
 
     limits: ResourceLimits | None = None
     reservations: ResourceLimits | None = None
+
+
+_NO_Resources = Resources()  # frozen, so one is enough for all
 
 
 class RestartPolicy(Spec):
@@ -67,9 +70,12 @@ class Preference(Spec):
 class Placement(Spec):
     """Which nodes may run the service."""
 
-    constraints: list[str] = []
-    preferences: list[Preference] = []
+    constraints: list[str] = Field(default_factory=list)
+    preferences: list[Preference] = Field(default_factory=list)
     max_replicas_per_node: int = 0
+
+
+_NO_Placement = Placement()  # frozen, so one is enough for all
 
 
 class Deploy(Spec):
@@ -77,10 +83,10 @@ class Deploy(Spec):
 
     mode: str = ""
     replicas: int | None = None
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field(default_factory=dict)
     update_config: Rollout | None = None
     rollback_config: Rollout | None = None
-    resources: Resources = Field(default=Resources(), json_schema_extra=IN_JSON)
+    resources: Resources = Field(default_factory=lambda: _NO_Resources, json_schema_extra=IN_JSON)
     restart_policy: RestartPolicy | None = None
-    placement: Placement = Field(default=Placement(), json_schema_extra=IN_JSON)
+    placement: Placement = Field(default_factory=lambda: _NO_Placement, json_schema_extra=IN_JSON)
     endpoint_mode: str = ""

@@ -32,9 +32,9 @@ class FileObject(Spec):
     environment: str = ""
     content: str = ""
     external: bool = False
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field(default_factory=dict)
     driver: str = ""
-    driver_opts: dict[str, str] = {}
+    driver_opts: dict[str, str] = Field(default_factory=dict)
     template_driver: str = ""
     data: bytes | None = Field(default=None, json_schema_extra=HIDDEN, repr=False)
     problem: str = Field(default="", json_schema_extra=HIDDEN)

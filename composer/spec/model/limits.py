@@ -33,11 +33,11 @@ class Blkio(Spec):
     """`blkio_config`."""
 
     weight: int = 0
-    weight_device: list[DeviceWeight] = []
-    device_read_bps: list[DeviceRate] = []
-    device_read_iops: list[DeviceRate] = []
-    device_write_bps: list[DeviceRate] = []
-    device_write_iops: list[DeviceRate] = []
+    weight_device: list[DeviceWeight] = Field(default_factory=list)
+    device_read_bps: list[DeviceRate] = Field(default_factory=list)
+    device_read_iops: list[DeviceRate] = Field(default_factory=list)
+    device_write_bps: list[DeviceRate] = Field(default_factory=list)
+    device_write_iops: list[DeviceRate] = Field(default_factory=list)
 
 
 class Device(Spec):
@@ -51,18 +51,18 @@ class Device(Spec):
 class DeviceRequest(Spec):
     """A request to a device driver (`gpus`, `deploy.resources.reservations.devices`); `count` -1: all."""
 
-    capabilities: list[str] = []
+    capabilities: list[str] = Field(default_factory=list)
     driver: str = ""
     count: DeviceCount = 0
-    device_ids: list[str] = []
-    options: dict[str, str] = {}
+    device_ids: list[str] = Field(default_factory=list)
+    options: dict[str, str] = Field(default_factory=dict)
 
 
 class Logging(Spec):
     """Where the output of the containers goes."""
 
     driver: str = ""
-    options: dict[str, str] = {}
+    options: dict[str, str] = Field(default_factory=dict)
 
 
 class CredentialSpec(Spec):

@@ -13,15 +13,18 @@ class Pool(Spec):
     subnet: str = ""
     gateway: str = ""
     ip_range: str = ""
-    aux_addresses: dict[str, str] = {}
+    aux_addresses: dict[str, str] = Field(default_factory=dict)
 
 
 class Ipam(Spec):
     """Address management of a network."""
 
     driver: str = ""
-    config: list[Pool] = []
-    options: dict[str, str] = Field(default={}, json_schema_extra=HIDDEN)
+    config: list[Pool] = Field(default_factory=list)
+    options: dict[str, str] = Field(default_factory=dict, json_schema_extra=HIDDEN)
+
+
+_NO_Ipam = Ipam()  # frozen, so one is enough for all
 
 
 class Network(Spec):
@@ -29,12 +32,12 @@ class Network(Spec):
 
     name: str = ""
     driver: str = ""
-    driver_opts: dict[str, str] = {}
-    ipam: Ipam = Field(default=Ipam(), json_schema_extra=IN_JSON)
+    driver_opts: dict[str, str] = Field(default_factory=dict)
+    ipam: Ipam = Field(default_factory=lambda: _NO_Ipam, json_schema_extra=IN_JSON)
     external: bool = False
     internal: bool = False
     attachable: bool = False
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field(default_factory=dict)
     enable_ipv4: bool | None = None
     enable_ipv6: bool | None = None
 
@@ -42,13 +45,13 @@ class Network(Spec):
 class ServiceNetwork(Spec):
     """How a service is attached. `declared` is False when the file only names the network."""
 
-    aliases: list[str] = []
-    driver_opts: dict[str, str] = {}
+    aliases: list[str] = Field(default_factory=list)
+    driver_opts: dict[str, str] = Field(default_factory=dict)
     gw_priority: int = 0
     interface_name: str = ""
     ipv4_address: str = ""
     ipv6_address: str = ""
-    link_local_ips: list[str] = []
+    link_local_ips: list[str] = Field(default_factory=list)
     mac_address: str = ""
     priority: int = 0
     declared: bool = Field(default=True, json_schema_extra=HIDDEN)

@@ -28,7 +28,7 @@ class Dependency(Spec):
 class HealthCheck(Spec):
     """`test`: `["CMD", ...]`, `["CMD-SHELL", line]`, `["NONE"]` or empty (the image's). None: the image's or the engine's default."""
 
-    test: list[str] = []
+    test: list[str] = Field(default_factory=list)
     timeout: Duration | None = None
     interval: Duration | None = None
     retries: int | None = None
@@ -49,7 +49,7 @@ class Provider(Spec):
     """A service that something else runs."""
 
     type: str
-    options: dict[str, list[str]] = {}
+    options: dict[str, list[str]] = Field(default_factory=dict)
 
 
 class ServiceModel(Spec):
@@ -65,14 +65,14 @@ class Service(Spec):
 
     name: str = Field(default="", json_schema_extra=HIDDEN)
     problems: tuple[Diagnostic, ...] = Field(default=(), json_schema_extra=HIDDEN)  # of a disabled service: why it cannot be enabled
-    profiles: list[str] = []
-    annotations: dict[str, str] = {}
+    profiles: list[str] = Field(default_factory=list)
+    annotations: dict[str, str] = Field(default_factory=dict)
     attach: bool | None = None
     build: Build | None = None
     develop: Develop | None = None
     blkio_config: Blkio | None = None
-    cap_add: list[str] = []
-    cap_drop: list[str] = []
+    cap_add: list[str] = Field(default_factory=list)
+    cap_drop: list[str] = Field(default_factory=list)
     cgroup_parent: str = ""
     cgroup: str = ""
     cpu_count: int = 0
@@ -85,50 +85,50 @@ class Service(Spec):
     cpuset: str = ""
     cpu_shares: int = 0
     command: list[str] | None = Field(default=None, json_schema_extra=IN_JSON)
-    configs: list[Grant] = []
+    configs: list[Grant] = Field(default_factory=list)
     container_name: str = ""
     credential_spec: CredentialSpec | None = None
-    depends_on: dict[str, Dependency] = {}
+    depends_on: dict[str, Dependency] = Field(default_factory=dict)
     deploy: Deploy | None = None
-    device_cgroup_rules: list[str] = []
-    devices: list[Device] = []
-    dns: list[str] = []
-    dns_opt: list[str] = []
-    dns_search: list[str] = []
+    device_cgroup_rules: list[str] = Field(default_factory=list)
+    devices: list[Device] = Field(default_factory=list)
+    dns: list[str] = Field(default_factory=list)
+    dns_opt: list[str] = Field(default_factory=list)
+    dns_search: list[str] = Field(default_factory=list)
     domainname: str = ""
     entrypoint: list[str] | None = Field(default=None, json_schema_extra=IN_JSON)
     provider: Provider | None = None
-    environment: dict[str, str | None] = {}  # None: unset, and taken out of the image's
-    env_file: list[EnvFile] = Field(default=[], json_schema_extra=HIDDEN)
-    expose: list[str] = []
-    external_links: list[str] = []
-    extra_hosts: list[str] = []  # `name=address`
-    group_add: list[str] = []
-    gpus: list[DeviceRequest] = []
+    environment: dict[str, str | None] = Field(default_factory=dict)  # None: unset, and taken out of the image's
+    env_file: list[EnvFile] = Field(default_factory=list, json_schema_extra=HIDDEN)
+    expose: list[str] = Field(default_factory=list)
+    external_links: list[str] = Field(default_factory=list)
+    extra_hosts: list[str] = Field(default_factory=list)  # `name=address`
+    group_add: list[str] = Field(default_factory=list)
+    gpus: list[DeviceRequest] = Field(default_factory=list)
     hostname: str = ""
     healthcheck: HealthCheck | None = None
     image: str = ""
     init: bool | None = None
     ipc: str = ""
     isolation: str = ""
-    labels: dict[str, str] = {}
-    label_file: list[str] = Field(default=[], json_schema_extra=HIDDEN)
-    links: list[str] = []
+    labels: dict[str, str] = Field(default_factory=dict)
+    label_file: list[str] = Field(default_factory=list, json_schema_extra=HIDDEN)
+    links: list[str] = Field(default_factory=list)
     logging: Logging | None = None
     mem_limit: Size = 0
     mem_reservation: Size = 0
     memswap_limit: SwapSize = 0
     mem_swappiness: Size = 0
     mac_address: str = ""
-    models: dict[str, ServiceModel] = {}
+    models: dict[str, ServiceModel] = Field(default_factory=dict)
     network_mode: str = ""
-    networks: dict[str, ServiceNetwork] = {}
+    networks: dict[str, ServiceNetwork] = Field(default_factory=dict)
     oom_kill_disable: bool = False
     oom_score_adj: int = 0
     pid: str = ""
     pids_limit: int = 0
     platform: str = ""
-    ports: list[Port] = []
+    ports: list[Port] = Field(default_factory=list)
     privileged: bool = False
     pull_policy: str = ""
     pull_refresh_after: str = ""
@@ -136,27 +136,27 @@ class Service(Spec):
     restart: str = ""
     runtime: str = ""
     scale: int | None = None
-    secrets: list[Grant] = []
-    security_opt: list[str] = []
+    secrets: list[Grant] = Field(default_factory=list)
+    security_opt: list[str] = Field(default_factory=list)
     shm_size: Size = 0
     stdin_open: bool = False
     stop_grace_period: Duration | None = None
     stop_signal: str = ""
-    storage_opt: dict[str, str] = {}
-    sysctls: dict[str, str] = {}
-    tmpfs: list[str] = []
+    storage_opt: dict[str, str] = Field(default_factory=dict)
+    sysctls: dict[str, str] = Field(default_factory=dict)
+    tmpfs: list[str] = Field(default_factory=list)
     tty: bool = False
-    ulimits: dict[str, Ulimit] = {}
+    ulimits: dict[str, Ulimit] = Field(default_factory=dict)
     use_api_socket: bool = False
     user: str = ""
     userns_mode: str = ""
     uts: str = ""
-    volumes: list[ServiceVolume] = []
-    volumes_from: list[str] = []
+    volumes: list[ServiceVolume] = Field(default_factory=list)
+    volumes_from: list[str] = Field(default_factory=list)
     working_dir: str = ""
-    pre_start: list[Hook] = []
-    post_start: list[Hook] = []
-    pre_stop: list[Hook] = []
+    pre_start: list[Hook] = Field(default_factory=list)
+    post_start: list[Hook] = Field(default_factory=list)
+    pre_stop: list[Hook] = Field(default_factory=list)
 
     @property
     def replicas(self) -> int:

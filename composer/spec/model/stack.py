@@ -21,17 +21,17 @@ class Model(Spec):
     name: str = ""
     model: str
     context_size: int = 0
-    runtime_flags: list[str] = []
+    runtime_flags: list[str] = Field(default_factory=list)
 
 
 class Resources(Spec):
     """Networks, volumes, secrets, configs and models by their keys in the file."""
 
-    networks: dict[str, Network] = {}
-    volumes: dict[str, Volume] = {}
-    secrets: dict[str, Secret] = {}
-    configs: dict[str, Config] = {}
-    models: dict[str, Model] = {}
+    networks: dict[str, Network] = Field(default_factory=dict)
+    volumes: dict[str, Volume] = Field(default_factory=dict)
+    secrets: dict[str, Secret] = Field(default_factory=dict)
+    configs: dict[str, Config] = Field(default_factory=dict)
+    models: dict[str, Model] = Field(default_factory=dict)
 
 
 class Stack(Spec):
@@ -47,16 +47,16 @@ class Stack(Spec):
     directory: str
     files: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
-    services: dict[str, Service] = {}
-    disabled_services: dict[str, Service] = {}
-    networks: dict[str, Network] = {}
-    volumes: dict[str, Volume] = {}
-    secrets: dict[str, Secret] = {}
-    configs: dict[str, Config] = {}
-    models: dict[str, Model] = {}
-    declared: Resources = Resources()
-    environment: Mapping[str, str] = Field(default={}, repr=False)
-    used_variables: Mapping[str, str] = Field(default={}, repr=False)
+    services: dict[str, Service] = Field(default_factory=dict)
+    disabled_services: dict[str, Service] = Field(default_factory=dict)
+    networks: dict[str, Network] = Field(default_factory=dict)
+    volumes: dict[str, Volume] = Field(default_factory=dict)
+    secrets: dict[str, Secret] = Field(default_factory=dict)
+    configs: dict[str, Config] = Field(default_factory=dict)
+    models: dict[str, Model] = Field(default_factory=dict)
+    declared: Resources = Field(default_factory=Resources)
+    environment: Mapping[str, str] = Field(default_factory=dict, repr=False)
+    used_variables: Mapping[str, str] = Field(default_factory=dict, repr=False)
     warnings: tuple[Diagnostic, ...] = ()
 
     def enable(self, names: Iterable[str]) -> Stack:

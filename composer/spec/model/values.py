@@ -31,10 +31,13 @@ class Spec(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _set_extensions_aside(cls, data: Any) -> Any:
-        if isinstance(data, dict) and any(key.startswith("x-") for key in data):
-            kept = {key: value for key, value in data.items() if not key.startswith("x-")}
-            kept["extensions"] = {key: value for key, value in data.items() if key.startswith("x-")}
-            return kept
+        if not isinstance(data, dict):
+            return data
+        for key in data:
+            if key[:2] == "x-":
+                kept = {key: value for key, value in data.items() if not key.startswith("x-")}
+                kept["extensions"] = {key: value for key, value in data.items() if key.startswith("x-")}
+                return kept
         return data
 
 

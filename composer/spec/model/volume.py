@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from composer.spec.model.values import Size, Spec
 
@@ -21,7 +21,7 @@ class BindOptions(Spec):
 class VolumeOptions(Spec):
     """Options of a mount of a volume."""
 
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field(default_factory=dict)
     nocopy: bool = False
     subpath: str = ""
 
@@ -66,6 +66,6 @@ class Volume(Spec):
 
     name: str = ""
     driver: str = ""
-    driver_opts: dict[str, str] = {}
+    driver_opts: dict[str, str] = Field(default_factory=dict)
     external: bool = False
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field(default_factory=dict)
