@@ -7,12 +7,13 @@ import os
 
 import pytest
 
-from composer.engine.local.runtime import oci
+from composer.engine.errors import InvalidArgument
+from composer.engine.local.runtime import oci, shm
 from composer.engine.local.runtime.devices import host_devices
 from composer.engine.model import HostConfig, Ulimit
 from composer.engine.model.stream import STDOUT
 
-from .conftest import Box
+from .conftest import Box, eventually
 
 pytestmark = pytest.mark.root
 RUNTIMES = pytest.mark.parametrize("runtime", ["crun", "runc"])
@@ -173,14 +174,49 @@ def test_stats_count(box):
 
 def test_the_cgroup_parent_is_obeyed_and_goes_with_its_last_container(box):
     async def test(it: Box) -> None:
-        parent = f"{it.layout.cgroups}-own/deep"
+        top = f"{it.layout.cgroups}-own"
+        bundles = []
+        for _ in range(2):
+            bundle = it.bundle()
+            bundles.append(it.bundle(cgroup=f"{top}/deep/{bundle.id}"))
+            await it.up("sleep", "100", bundle=bundles[-1])
+        assert len(it.runtime.processes(bundles[0])) == 1
+        await it.runtime.delete(bundles[0])
+        assert it.runtime.hierarchies.main(f"{top}/deep").is_dir()
+        await it.runtime.delete(bundles[1])
+        assert not any(path.exists() for path in it.runtime.hierarchies.directories(top))
+
+    box(test)
+
+
+def test_a_cgroup_parent_that_was_there_stays(box):
+    async def test(it: Box) -> None:
+        top = f"{it.layout.cgroups}-admins"
+        for path in it.runtime.hierarchies.directories(top):
+            path.mkdir()
         bundle = it.bundle()
-        bundle = it.bundle(cgroup=f"{parent}/{bundle.id}")
+        bundle = it.bundle(cgroup=f"{top}/{bundle.id}")
         await it.up("sleep", "100", bundle=bundle)
-        assert it.runtime.hierarchies.main(parent).is_dir()
-        assert len(it.runtime.processes(bundle)) == 1
         await it.runtime.delete(bundle)
-        assert not it.runtime.hierarchies.main(parent).exists()
-        it.runtime.hierarchies.delete_empty(f"{it.layout.cgroups}-own")
+        assert all(path.exists() for path in it.runtime.hierarchies.directories(top))
+        assert it.runtime.hierarchies.delete_empty(top)
+
+    box(test)
+
+
+@RUNTIMES
+def test_shared_memory_can_be_joined(box, runtime):
+    async def test(it: Box) -> None:
+        donor = it.bundle(runtime=runtime)
+        path = shm.share(donor, 1 << 20)
+        _, handle = await it.up("sh", "-c", "echo hello >/dev/shm/x; sleep 100", bundle=donor, shm=str(path))
+        await eventually(lambda: (path / "x").exists())
+        spaces = oci.namespaces(HostConfig(ipc_mode="container:x"), network="", joined={"ipc": f"/proc/{handle.init.pid}/ns/ipc"})
+        text = await inside(
+            it, runtime, "cat /dev/shm/x; df -k /dev/shm | awk 'NR>1 {print $2}'", namespaces=spaces, shm=str(shm.join(donor))
+        )
+        assert text == "hello\n1024\n"
+        with pytest.raises(InvalidArgument, match="non-shareable IPC"):
+            shm.join(it.bundle())
 
     box(test)

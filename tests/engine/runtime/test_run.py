@@ -11,7 +11,7 @@ import pytest
 
 from composer.engine.errors import CommandNotExecutable, CommandNotFound, EngineError, InvalidArgument, NotRunning
 from composer.engine.local.linux.process import ProcessId
-from composer.engine.local.runtime import Handle
+from composer.engine.local.runtime import Handle, Runtime
 from composer.engine.model import HostConfig
 
 from .conftest import Box, eventually, kill
@@ -199,5 +199,48 @@ def test_conmon_lives_outside_of_the_daemons_own_cgroups(box):
         conmon = dict(line.split(":", 2)[1:] for line in Path(f"/proc/{handle.conmon.pid}/cgroup").read_text().splitlines())
         for name, path in own.items():
             assert path == "/" or not conmon[name].startswith(path)
+
+    box(test)
+
+
+def test_a_later_daemon_knows_what_runs_and_how_it_ended(box, tmp_path):
+    """Invariant 2: containers outlive the daemon; what ended meanwhile is told by conmon's file."""
+
+    async def test(it: Box) -> None:
+        running, first = await it.up("sh", "-c", "trap 'exit 5' TERM; while :; do sleep 0.05; done")
+        ending, second = await it.up("sh", "-c", "sleep 0.2; exit 6")
+        stored = [Handle.from_json(handle.to_json()) for handle in (first, second)]
+        await it.runtime.close()
+        assert it.runtime.alive(stored[0])
+        await eventually(lambda: not it.runtime.alive(stored[1]))
+        later = Runtime(it.layout)
+        await later.open()
+        try:
+            assert (await later.wait(ending, stored[1])).code == 6
+            handle = await later.exec(running, "x", it.process("true"))
+            assert await handle.wait() == 0
+            await handle.stream.close()
+            fresh, third = it.bundle(), None
+            third = await later.create(fresh, it.config(fresh, ("true",)))
+            await later.start(fresh, third)
+            assert (await later.wait(fresh, third)).code == 0
+            later.signal(stored[0], signal.SIGTERM)
+            assert (await later.wait(running, stored[0])).code == 5
+            for bundle in (running, ending, fresh):
+                await later.delete(bundle)
+        finally:
+            await later.close()
+
+    box(test)
+
+
+def test_an_engine_that_was_killed_leaves_mounts_that_the_next_one_uses_and_undoes(box):
+    async def test(it: Box) -> None:
+        killed = Runtime(it.layout)  # its shared mounts stay, as after kill -9
+        await killed.open()
+        bundle, handle = await it.up("true")
+        assert (await it.runtime.wait(bundle, handle)).code == 0
+        await it.runtime.delete(bundle)
+        killed._spawner._threads.shutdown()  # type: ignore[union-attr]
 
     box(test)

@@ -128,11 +128,17 @@ class Hierarchies:
                     raise EngineError(f"cgroup {directory} cannot be removed: processes in it do not end")
                 time.sleep(0.002)
 
-    def delete_empty(self, path: str) -> None:
-        """Remove the cgroup where nothing is in it or beneath it: a parent that the last container left."""
+    def delete_empty(self, path: str) -> bool:
+        """Remove the cgroup where nothing is in it or beneath it: a parent that the last container left. Whether it is gone."""
+        left = False
         for directory in self.directories(path):
-            with contextlib.suppress(OSError):
+            try:
                 directory.rmdir()
+            except FileNotFoundError:
+                continue
+            except OSError:  # EBUSY: something lives there
+                left = True
+        return not left
 
     # -- pausing
 
@@ -185,15 +191,12 @@ def own_cgroups() -> dict[str, str]:
 
 
 def _enable(directory: Path) -> None:
-    """Hand down each controller that the directory has."""
+    """Hand down each controller that the directory has. One that cannot be is left: the limit that needs it then fails by name."""
     have = (directory / "cgroup.controllers").read_text().split()
     on = (directory / "cgroup.subtree_control").read_text().split()
     for name in [c for c in _ENABLE if c in have and c not in on]:
-        try:
+        with contextlib.suppress(OSError):
             (directory / "cgroup.subtree_control").write_text(f"+{name}")
-        except OSError as error:
-            if error.errno != errno.ENOENT:  # another daemon took the controller away meanwhile
-                raise EngineError(f"cannot enable the cgroup controller {name} in {directory}: {error.strerror}") from error
 
 
 def _remove(directory: Path) -> bool:

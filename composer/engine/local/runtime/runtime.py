@@ -30,6 +30,7 @@ from composer.engine.local.runtime.cgroup import Hierarchies
 from composer.engine.local.runtime.exec import ExecHandle, Launch
 from composer.engine.local.runtime.filters import Filters
 from composer.engine.local.runtime.logs import LogFile
+from composer.engine.local.runtime.parents import Parents
 from composer.engine.local.runtime.rotation import Rotation
 from composer.engine.local.runtime.spawn import THREADS, Spawner
 from composer.engine.model import HostConfig, Stats
@@ -49,7 +50,9 @@ class Runtime:
         self._programs: dict[str, str] = {}
         self._rotation = Rotation()
         self._filters = Filters(layout.run / "seccomp")
+        self._making = 0  # containers that are being created: their parents must not go
         self.hierarchies = Hierarchies.detect()
+        self._parents = Parents(self.hierarchies, layout)
 
     async def open(self) -> None:
         """Find the programs and make ready to spawn. Raises Unavailable when conmon or every runtime is missing."""
@@ -65,7 +68,7 @@ class Runtime:
         """Leave containers running; undo what only the daemon needs."""
         await self._rotation.close()
         await asyncio.to_thread(self._spawner.close)
-        await asyncio.to_thread(self._drop_parents, self._layout.cgroups)
+        self._parents.leave(self._layout.cgroups)
 
     def available(self) -> Mapping[str, str]:
         """The OCI runtimes of this machine: name -> path."""
@@ -91,12 +94,17 @@ class Runtime:
         programs = conmon.Programs(
             self._programs["conmon"], self.program(bundle.runtime), self._layout.runtime_root, self._layout.run / "tty"
         )
-        async with self._creating:
-            try:
-                return await self._spawner.run(self._create, programs, bundle, config)
-            except BaseException:
-                await asyncio.shield(asyncio.to_thread(self._wipe, bundle))
-                raise
+        self._making += 1
+        try:
+            async with self._creating:
+                handle = await self._spawner.run(self._create, programs, bundle, config)
+        except BaseException:
+            await asyncio.shield(asyncio.to_thread(self._wipe, bundle))
+            self._making -= 1
+            self._leave(bundle)
+            raise
+        self._making -= 1
+        return handle
 
     def _create(self, programs: conmon.Programs, bundle: Bundle, config: Mapping[str, Any]) -> Handle:
         bundle.directory.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -105,15 +113,11 @@ class Runtime:
         fd = os.open(bundle.directory / "config.json", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "w") as file:
             json.dump(self._filters.apply(config, programs.runtime), file)
-        self.hierarchies.prepare(bundle.cgroup.rpartition("/")[0])
+        self._parents.enter(bundle.cgroup.rpartition("/")[0])
         argv = config["process"]["args"]
-        handle = conmon.create(programs, bundle, argv[0] if argv else "", lambda pid: self.hierarchies.adopt(self._conmon_cgroup, pid))
+        handle = conmon.create(programs, bundle, argv[0] if argv else "", lambda pid: self.hierarchies.adopt(self._parents.conmon, pid))
         self._filters.learn(config, programs.runtime, programs.runtime_root / bundle.id)
         return handle
-
-    @property
-    def _conmon_cgroup(self) -> str:
-        return f"{self._layout.cgroups}/conmon"
 
     async def start(self, bundle: Bundle, handle: Handle) -> None:
         """Let the created container's first process run."""
@@ -260,6 +264,7 @@ class Runtime:
     async def delete(self, bundle: Bundle) -> None:
         """Remove all that is left of it: processes, runtime's record, cgroup, bundle directory. Missing is fine; idempotent."""
         await asyncio.to_thread(self._delete, bundle)
+        self._leave(bundle)
 
     def _delete(self, bundle: Bundle) -> None:
         self._wipe(bundle)
@@ -274,7 +279,6 @@ class Runtime:
         with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
             self._end_conmon(int((bundle.directory / "conmon.pid").read_text()), bundle)
         shutil.rmtree(self._layout.runtime_root / bundle.id, ignore_errors=True)
-        self._drop_parents(bundle.cgroup.rpartition("/")[0])
 
     def _end_conmon(self, pid: int, bundle: Bundle) -> None:
         """Wait for its conmon, which ends by itself once the container has; killed when it does not."""
@@ -291,7 +295,6 @@ class Runtime:
         finally:
             os.close(pidfd)
 
-    def _drop_parents(self, parent: str) -> None:
-        for path in (self._conmon_cgroup, parent, self._layout.cgroups):
-            if path:
-                self.hierarchies.delete_empty(path)
+    def _leave(self, bundle: Bundle) -> None:
+        if not self._making:
+            self._parents.leave(bundle.cgroup.rpartition("/")[0])
