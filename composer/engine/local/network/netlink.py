@@ -124,7 +124,7 @@ class NetlinkSocket:
     def poll(self) -> bytes | None:
         """What a multicast group told, without waiting: None = nothing more, b"" = something was lost (netlink(7), ENOBUFS)."""
         try:
-            return self._socket.recv(1 << 16, socket.MSG_DONTWAIT)
+            return os.read(self._socket.fileno(), 1 << 16)  # recv() of a socket with a timeout waits, whatever its flags say
         except BlockingIOError:
             return None
         except OSError:
