@@ -74,7 +74,7 @@ class Execs:
         try:
             process = await finish(lambda: process_of(self._parts, session.held, config))
             session.handle = await self._parts.runtime.exec(
-                bundle, exec_id, process, tty=config.tty, stdin=config.attach_stdin and not detach
+                bundle, exec_id, process, tty=config.tty, stdin=config.attach_stdin and not detach, attached=not detach
             )
         except (CommandNotFound, CommandNotExecutable, EngineError) as error:
             self._end(session, 127 if isinstance(error, CommandNotFound) else 126)

@@ -16,9 +16,9 @@ from composer.engine.local.containers.parts import Parts, handle_of
 from composer.engine.local.containers.record import Record
 from composer.engine.local.containers.registry import Held
 from composer.engine.local.linux.beneath import make_directories
-from composer.engine.local.runtime import Bundle, capabilities, devices, oci, seccomp, users
+from composer.engine.local.runtime import Bundle, apparmor, capabilities, devices, oci, seccomp, shm, users
 from composer.engine.local.runtime.mounts import BundleMount
-from composer.engine.model import ContainerConfig
+from composer.engine.model import ContainerConfig, HostConfig
 
 _INITS = (
     "/usr/libexec/docker/docker-init",
@@ -68,7 +68,8 @@ def _config(
             mounts=[*_files(parts, record, place, points), *_binds(points)],
             devices=_devices(record),
             shared_network=record.network_mode.startswith("container:"),
-            shm=_shm(host.ipc_mode, joined),
+            shm=_shm(parts, bundle, host),
+            apparmor=apparmor.profile(host.security_opt, privileged=host.privileged),
             init=_init() if host.init else None,
             block_numbers=devices.block_numbers(host),
         )
@@ -138,11 +139,15 @@ def _namespace(parts: Parts, kind: str, mode: str) -> str:
     return f"/proc/{handle_of(target).init.pid}/ns/{kind}"
 
 
-def _shm(mode: str, joined: Mapping[str, str]) -> str | None:
+def _shm(parts: Parts, bundle: Bundle, host: HostConfig) -> str | None:
+    """The directory on the host that is its /dev/shm; None: a tmpfs of its own. InvalidArgument: the other container shares none."""
+    mode = host.ipc_mode
     if mode == "host":
         return "/dev/shm"
-    if "ipc" in joined:
-        return joined["ipc"].replace("/ns/ipc", "/root/dev/shm")
+    if mode == "shareable":
+        return str(shm.share(bundle, host.shm_size))
+    if mode.startswith("container:"):
+        return str(shm.join(parts.bundle(parts.registry.find(mode.removeprefix("container:")).record)))
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 from composer.engine.errors import InvalidArgument
 from composer.engine.local.containers.parts import Parts
@@ -30,5 +31,6 @@ async def read(parts: Parts, held: Held, options: LogOptions) -> AsyncIterator[L
     ended = held.finished
     if not held.run.phase.alive:
         ended.set()
-    async for frame in log.read(options, ended=ended):
-        yield frame
+    async with aclosing(log.read(options, ended=ended)) as frames:
+        async for frame in frames:
+            yield frame

@@ -17,6 +17,7 @@ from composer.engine.local.image import Blobs, ImageStore, Layers, Snapshots
 from composer.engine.local.layout import Layout
 from composer.engine.local.network.networks import LocalNetworks
 from composer.engine.local.runtime import Bundle, Handle, Runtime
+from composer.engine.local.runtime.logs import limits
 from composer.engine.local.volume import LocalVolumes
 
 
@@ -72,6 +73,7 @@ class Parts:
             open_stdin=config.open_stdin,
             stdin_once=config.stdin_once,
             log=None if host.log_config.type == "none" else self.layout.container(record.id) / "container.log",
+            log_limits=limits(host.log_config.type, host.log_config.config),
         )
 
     def publish(self, held: Held, action: str, more: Mapping[str, str] | None = None) -> None:
