@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -102,4 +103,8 @@ def mounts_beneath(path: Path_) -> list[str]:
 def unmount_beneath(path: Path_) -> None:
     """Unmount all that is mounted at or beneath ``path``."""
     for target in mounts_beneath(path):
-        unmount(target)
+        try:
+            unmount(target)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # a twin of a mount unmounted before: it went with it, by propagation
+                raise
