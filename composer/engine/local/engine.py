@@ -20,6 +20,7 @@ from pathlib import Path
 
 from composer.engine.interface import Filters
 from composer.engine.local import gc, recover
+from composer.engine.local.build import Builder, Cache, Roots, Runner
 from composer.engine.local.containers import LocalContainers, Parts, Tasks
 from composer.engine.local.containers.changing import Members
 from composer.engine.local.containers.registry import Registry
@@ -114,6 +115,14 @@ class LocalEngine:
         self._supervisor = Supervisor(self.parts, self._health)
         self.networks.members = Members(self.parts)
         self.containers = LocalContainers(self.parts)
+        self._add_builder()
+
+    def _add_builder(self) -> None:
+        images, cache = self.images, Cache(self.state)
+        images.store.keepers.append(cache.layers)
+        roots = Roots(self.layout, images.layers, images.snapshots)
+        runner = Runner(self.layout, self.runtime, self.networks)
+        images.builder = Builder(self.layout, images.store, images.blobs, roots, cache, runner, images.pull).build
 
     async def close(self) -> None:
         """End the daemon's side of everything; containers keep running, and the next `start` knows them."""

@@ -4,3 +4,10 @@
 step gave, `run` executes a command in a container of its own, `builder` walks the stages.
 Source: Dockerfile reference (docs.docker.com/reference/dockerfile).
 """
+
+from composer.engine.local.build.builder import Builder
+from composer.engine.local.build.cache import Cache
+from composer.engine.local.build.roots import Roots
+from composer.engine.local.build.run import Runner
+
+__all__ = ["Builder", "Cache", "Roots", "Runner"]

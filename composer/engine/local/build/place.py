@@ -129,7 +129,7 @@ def _file(tree: Tree, entry: Entry, directory: int, name: str, how: Placement) -
     try:
         target = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)
         try:
-            while os.copy_file_range(source, target, _BLOCK):
+            while os.sendfile(target, source, None, _BLOCK):  # copy_file_range gives EXDEV into an overlay
                 pass
             if tree.own:
                 _xattrs(source, target)

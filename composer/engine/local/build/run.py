@@ -24,7 +24,8 @@ from composer.engine.local.build.sources import Sources
 from composer.engine.local.files import remove_tree
 from composer.engine.local.layout import Layout
 from composer.engine.local.linux.beneath import make_directories
-from composer.engine.local.network import LocalNetworks, SandboxRequest
+from composer.engine.local.network.model import SandboxRequest
+from composer.engine.local.network.networks import LocalNetworks
 from composer.engine.local.runtime import Bundle, Runtime, capabilities, oci, seccomp, users
 from composer.engine.local.runtime.mounts import BundleMount
 from composer.engine.model import BuildConfig, EndpointSettings, HostConfig, Ulimit
