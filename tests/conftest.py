@@ -1,4 +1,4 @@
-"""What tests of the real engine need: an engine of their own, with its own directories and address pool, and a check that nothing is left."""
+"""What tests of the real engine need: an engine of their own (directories, address pool), and a check that nothing is left behind."""
 
 from __future__ import annotations
 
@@ -128,3 +128,10 @@ async def eventually(check: Callable[[], Any], within: float = 10.0) -> Any:
             assert value, f"not within {within} s: {check}"
             return value
         await asyncio.sleep(0.02)
+
+
+async def written(engine: LocalEngine, ref: str, wanted: bytes) -> bool:
+    """Whether the container's log has these bytes."""
+    from composer.engine.model import LogOptions
+
+    return any([wanted in frame.data async for frame in engine.containers.logs(ref, LogOptions())])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from composer.engine.model import ContainerConfig, HostConfig, LogOptions
-from tests.conftest import Opened, run
+from tests.conftest import Opened, eventually, run, written
 
 pytestmark = pytest.mark.root
 
@@ -14,14 +14,14 @@ pytestmark = pytest.mark.root
 def test_create_start_logs_stop_remove(engine: Opened, mode: str) -> None:
     async def main() -> None:
         async with engine() as e:
-            config = ContainerConfig(
-                image="bb", cmd=("sh", "-c", "echo hello; echo err >&2; exec idle"), host_config=HostConfig(network_mode=mode)
-            )
+            script = "trap 'exit 0' TERM; echo hello; echo err >&2; while :; do sleep 1000 & wait $!; done"
+            config = ContainerConfig(image="bb", cmd=("sh", "-c", script), host_config=HostConfig(network_mode=mode))
             made = await e.containers.create(config, "web")
             await e.containers.start("web")
             shown = await e.containers.inspect("web")
             assert shown.state.running
             assert shown.state.pid > 0
+            await eventually(lambda: written(e, "web", b"err"))
             await e.containers.stop("web")
             shown = await e.containers.inspect(made.id)
             assert (shown.state.status, shown.state.exit_code) == ("exited", 0)

@@ -41,6 +41,7 @@ async def ended(parts: Parts, held: Held, exit: Exit) -> Attempts | None:
     run = held.run
     code = UNKNOWN if exit.code is None else exit.code
     finished = rfc3339(int(exit.finished_at * 1e9)) if exit.finished_at else now()
+    finished = max(finished, run.started_at)  # a file's time may lag by a tick
     ran = max(0.0, exit.finished_at - seconds(run.started_at))
     policy = held.record.config.host_config.restart_policy
     again = after_exit(policy, run.attempts, exit_code=code, requested=run.requested or held.keep, ran=ran)
