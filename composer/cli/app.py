@@ -52,9 +52,10 @@ class App:
         where = self.address
         if not where.startswith("unix://"):
             raise NoDaemon(where, "it is not running", "start it there: composer engine serve")
+        from composer.daemon.options import options
         from composer.daemon.start import ensure
 
-        ensure()
+        ensure(options(os.environ, host=where))
 
     @property
     def cwd(self) -> str:

@@ -6,6 +6,7 @@ are and without set-id bits. Source of the rules: moby's ``archive/copy.go`` (Co
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import stat
@@ -41,7 +42,7 @@ def into(client: Client, source: str, target: Remote, *, follow: bool = False, a
         _put(client, target.container, {**query, "path": path}, iter(lambda: sys.stdin.buffer.read(PIECE), b""))
         return
     about = _local(source, follow)
-    contents = source.endswith(("/.", "/")) and source.endswith("/.")
+    contents = source.endswith("/.")
     is_directory = stat.S_ISDIR(about.st_mode)
     found = _stat(client, target.container, path, follow=True)
     if found is not None and _is_directory(found):
@@ -115,7 +116,7 @@ def _stat(client: Client, container: str, path: str, *, follow: bool) -> dict[st
         try:
             headers = client.head(f"/containers/{container}/archive", {"path": path})
         except ApiError as error:
-            if error.status != 404 or "container" in error.message.lower() and "no such container" in error.message.lower():
+            if error.status != 404 or "no such container" in error.message.lower():
                 raise
             return None
         about: dict[str, Any] = json.loads(b64decode(headers[STAT]))
@@ -201,39 +202,41 @@ def _rename(pieces: Iterator[bytes], sink: IO[bytes], name: str | None) -> None:
     """Pass a tar on with the first part of its names changed, and without set-id bits."""
     import tarfile
 
-    with tarfile.open(fileobj=_Reader(pieces), mode="r|") as old, tarfile.open(fileobj=sink, mode="w|", format=tarfile.PAX_FORMAT) as new:
+    with (
+        tarfile.open(fileobj=io.BufferedReader(_Reader(pieces)), mode="r|") as old,
+        tarfile.open(fileobj=sink, mode="w|", format=tarfile.PAX_FORMAT) as new,
+    ):
         for member in old:
             moved = _moved(member.name, name)
             if moved is None:
                 continue
             member.name, member.mode = moved, member.mode & 0o1777
-            member.pax_headers.pop("path", None)
+            member.pax_headers = {k: v for k, v in member.pax_headers.items() if k not in ("path", "linkpath")}
             if member.islnk():
                 member.linkname = _moved(member.linkname, name) or member.linkname
-                member.pax_headers.pop("linkpath", None)
             new.addfile(member, old.extractfile(member) if member.isreg() else None)
 
 
 def _moved(path: str, name: str | None) -> str | None:
-    first, slash, rest = path.removeprefix("./").partition("/")
+    _, slash, rest = path.removeprefix("./").partition("/")
     if name is None:
         return rest or None
     return name + slash + rest if rest else name
 
 
-class _Reader:
+class _Reader(io.RawIOBase):
     """The pieces as a file that tarfile can read."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self.pieces = pieces
         self.rest = b""
 
-    def read(self, size: int = -1) -> bytes:
-        while size < 0 or len(self.rest) < size:
-            piece = next(self.pieces, b"")
-            if not piece:
-                break
-            self.rest += piece
-        size = len(self.rest) if size < 0 else size
-        found, self.rest = self.rest[:size], self.rest[size:]
-        return found
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self.rest:
+            self.rest = next(self.pieces, b"")
+        size = min(len(self.rest), len(buffer))
+        buffer[:size], self.rest = self.rest[:size], self.rest[size:]
+        return size

@@ -14,7 +14,7 @@ import click
 
 from composer.cli.app import App
 from composer.cli.lazy import LazyGroup
-from composer.cli.table import ALIASES, GROUPS, REFUSED, STACK
+from composer.cli.table import ALIASES, DRY_RUN, GROUPS, REFUSED, STACK
 from composer.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, ComposerError
 
 
@@ -56,6 +56,8 @@ def cli(
     host: str | None,
 ) -> None:
     """composer: bring a stack of containers up, and keep it so."""
+    if dry_run and ctx.invoked_subcommand not in DRY_RUN:
+        raise click.UsageError(f"--dry-run is not supported with '{ctx.invoked_subcommand}'; composer plan shows what up would do")
     app = ctx.ensure_object(App)
     app.files, app.profiles, app.env_files = list(files), list(profiles), list(env_files)
     app.name, app.directory, app.host = name, directory, host

@@ -12,17 +12,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from composer.cli.app import App
-from composer.errors import ComposerError, UsageError
 
 NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml", "stack.yml", "stack.yaml")
-OVERRIDES = tuple(f"{name.rpartition('.')[0]}.override.{ending}" for name in NAMES[::2] for ending in ("yml", "yaml"))
+OVERRIDES = tuple(f"{name}.override.{ending}" for name in ("compose", "docker-compose", "stack") for ending in ("yml", "yaml"))
 MAX_FILE = 64 * 1024 * 1024
 
 Content = dict[str, Any]
 
 
-def project(app: App) -> dict[str, Any]:
-    """The part itself, with the contents that are likely to be needed."""
+def project(app: App, *, search: bool = True) -> dict[str, Any]:
+    """The part itself, with the contents that are likely to be needed.
+
+    Without ``search``, and with a name given, no stack file is looked for: the project of that name is meant, whatever lies here.
+    """
     cwd = app.cwd
     files = [name if name == "-" else os.path.join(cwd, name) for name in app.files]
     part = {
@@ -35,8 +37,22 @@ def project(app: App) -> dict[str, Any]:
         "environment": dict(os.environ),
         "contents": {},
     }
-    part["contents"] = contents(likely(part))
+    if search or not app.named:
+        part["contents"] = contents(likely(part))
+    else:
+        part["contents"] = {path: {"missing": True} for path in _places(cwd)}
     return part
+
+
+def _places(folder: str) -> list[str]:
+    """Every path that a search from ``folder`` upwards looks at."""
+    found: list[str] = []
+    while True:
+        found.extend(os.path.join(folder, name) for name in NAMES)
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return [*found, os.path.join(found[0].rpartition("/")[0], ".env")]
+        folder = parent
 
 
 def likely(part: dict[str, Any]) -> list[str]:
@@ -72,21 +88,21 @@ def contents(paths: Iterable[str]) -> dict[str, Content]:
 
 
 def content(path: str) -> Content:
-    """``{"text": ..}``, ``{"base64": ..}``, ``{"missing": true}`` or ``{"directory": true}``. Raises UsageError when it may not be read."""
+    """``{"text": ..}``, ``{"base64": ..}``, ``{"missing": true}``, ``{"directory": true}`` or ``{"problem": why it cannot be read}``."""
     try:
         if path == "-":
             data = sys.stdin.buffer.read(MAX_FILE + 1)
         else:
             with open(path, "rb", buffering=0) as file:
-                data = _whole(file.fileno(), path)
+                data = _whole(file.fileno())
     except (FileNotFoundError, NotADirectoryError):
         return {"missing": True}
     except IsADirectoryError:
         return {"directory": True}
     except (OSError, ValueError) as error:
-        raise UsageError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+        return {"problem": (getattr(error, "strerror", None) or str(error)).lower()}
     if len(data) > MAX_FILE:
-        raise ComposerError(f"{path} is larger than {MAX_FILE // 2**20} MB", hint="it is no stack file, env file, config or secret of use")
+        return {"problem": f"is larger than {MAX_FILE // 2**20} MiB"}
     try:
         return {"text": data.decode()}
     except UnicodeDecodeError:
@@ -95,7 +111,7 @@ def content(path: str) -> Content:
         return {"base64": b64encode(data).decode()}
 
 
-def _whole(descriptor: int, path: str) -> bytes:
+def _whole(descriptor: int) -> bytes:
     """All of it; not more than one byte over MAX_FILE (a device or a pipe has no end)."""
     parts: list[bytes] = []
     size = 0

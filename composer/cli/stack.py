@@ -10,17 +10,17 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import click
-
 from composer.cli.app import App
 from composer.cli.console import CYAN, RED, YELLOW
 from composer.cli.http import Reply, WireError
 from composer.cli.progress import Progress, progress
 from composer.cli.project import contents, project
-from composer.errors import EXIT_FAILED, EXIT_USAGE, ComposerError
+from composer.errors import EXIT_USAGE, ComposerError
 
 ROUNDS = 20  # an include in an include in an include ...
 Line = dict[str, Any]
+# the verbs that mean a stack file, also when a project's name is given; the others then mean what exists of that name
+WITH_FILES = frozenset({"load", "config", "up", "plan", "create", "scale", "run", "build", "pull", "push"})
 
 
 class Refused(ComposerError):
@@ -36,11 +36,11 @@ class Refused(ComposerError):
 class Call:
     """One verb on its way: send it, answer its needs, and give its lines."""
 
-    def __init__(self, app: App, verb: str, options: dict[str, Any], part: dict[str, Any] | None = None) -> None:
+    def __init__(self, app: App, verb: str, options: dict[str, Any]) -> None:
         self.app = app
         self.verb = verb
         self.options = options
-        self.project = project(app) if part is None else part
+        self.project = project(app, search=verb in WITH_FILES)
         self.reply: Reply | None = None
         self.rest = b""
         self._rounds = 0
@@ -67,8 +67,11 @@ class Call:
         if self._result is None:
             raise WireError("the daemon ended its answer without a result", hint="see: composer engine logs")
         code = int(self._result.get("exit", 0))
-        if code or self._result.get("message"):
-            raise Refused(str(self._result.get("message") or ""), self._result.get("hint"), code or EXIT_FAILED)
+        message = str(self._result.get("message") or "")
+        if code:
+            raise Refused(message, self._result.get("hint"), code)
+        if message:
+            self.app.warn(message)
         return self._result
 
     def close(self) -> None:
@@ -184,7 +187,3 @@ def show_error(app: App, error: ComposerError) -> None:
 def _bare(error: ComposerError) -> bool:
     """Has the message no head of its own? (Rendered diagnostics have: ``stack.yml:3:5: error: ...``.)"""
     return not (error.exit_code == EXIT_USAGE and " error: " in error.message)
-
-
-def no_such_service(name: str) -> click.ClickException:
-    return click.ClickException(f"no such service: {name}")

@@ -50,6 +50,14 @@ GROUPS = {
     "schema": ("schema:schema", "Print the JSON schema of stack files, for editors"),
 }
 
+# where --dry-run means something, or nothing is changed anyway; elsewhere it is refused rather than passed over
+DRY_RUN = frozenset(
+    [
+        *("up", "create", "plan", "ps", "logs", "images", "config", "convert", "ls", "top", "stats", "events", "port", "volumes"),
+        *("version", "doctor", "completion", "schema"),
+    ]
+)
+
 ALIASES = {"convert": "config"}
 REFUSED = {
     "watch": "watching files is not there yet; run `composer up -d` after a change",

@@ -7,14 +7,13 @@ import click
 from composer.cli.app import app
 from composer.cli.attached import attach_to
 from composer.cli.containers import running_one
-from composer.cli.options import dry_run, files
+from composer.cli.options import files
 from composer.cli.resolve import resolve
 from composer.cli.terminal import detach_keys
 
 
 @click.command()
 @files
-@dry_run
 @click.option("--detach-keys", "keys", default="ctrl-p,ctrl-q", metavar="KEYS", help="The keys that detach.")
 @click.option("--index", type=int, default=0, metavar="N", help="Number of the container, if the service has several.")
 @click.option("--no-stdin", is_flag=True, help="Do not attach stdin.")

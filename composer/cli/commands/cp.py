@@ -7,14 +7,13 @@ import click
 from composer.cli.app import App, app
 from composer.cli.containers import Summary, name, of_project, running_one
 from composer.cli.copy import Remote, into, out_of
-from composer.cli.options import dry_run, files
+from composer.cli.options import files
 from composer.cli.resolve import resolve
 from composer.errors import ComposerError
 
 
 @click.command()
 @files
-@dry_run
 @click.option("-a", "--archive", is_flag=True, help="Copy all uid and gid information.")
 @click.option("-L", "--follow-link", is_flag=True, help="Follow symbolic links in SOURCE.")
 @click.option("--index", type=int, default=0, metavar="N", help="Number of the container, if the service has several.")
@@ -31,8 +30,6 @@ def cp(source: str, target: str, archive: bool, follow_link: bool, index: int, a
     if not from_service and not to_service:
         raise ComposerError("unknown copy direction", hint="name a service: SERVICE:PATH")
     rows = _containers(application, from_service or to_service, index, all_)
-    if application.dry_run:
-        return
     if from_service:
         out_of(application.client, Remote(rows[0]["Id"], from_path, name(rows[0])), target, follow=follow_link)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -41,4 +42,9 @@ def create(services: tuple[str, ...], scale: tuple[str, ...], pull: str, quiet_p
         "parallel": application.parallel,
         **flags,
     }
+    if application.dry_run:
+        from composer.cli.commands.plan import text
+
+        sys.stdout.write(text(run(application, "plan", {**options, "no_start": True})))
+        return 0
     return int(run(application, "create", options, without=("Pull",) if quiet_pull else ()).get("exit", 0))

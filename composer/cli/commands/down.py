@@ -5,13 +5,12 @@ from __future__ import annotations
 import click
 
 from composer.cli.app import app
-from composer.cli.options import dry_run, files, services, timeout
+from composer.cli.options import files, services, timeout
 from composer.cli.stack import run
 
 
 @click.command()
 @files
-@dry_run
 @services
 @timeout
 @click.option("--remove-orphans", is_flag=True, help="Remove containers of services that the file does not have.")
@@ -28,6 +27,5 @@ def down(services: tuple[str, ...], timeout: int | None, remove_orphans: bool, r
         "remove_orphans": remove_orphans,
         "rmi": rmi or "",
         "volumes": volumes,
-        "dry_run": application.dry_run,
     }
     return int(run(application, "down", options).get("exit", 0))

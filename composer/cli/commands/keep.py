@@ -7,7 +7,7 @@ import click
 from composer.cli.app import app
 from composer.cli.commands.container.files import commit_to, export_to
 from composer.cli.containers import running_one
-from composer.cli.options import dry_run, files
+from composer.cli.options import files
 from composer.cli.resolve import resolve
 
 index_ = click.option("--index", type=int, default=0, metavar="N", help="Number of the container, if the service has several.")
@@ -15,7 +15,6 @@ index_ = click.option("--index", type=int, default=0, metavar="N", help="Number 
 
 @click.command()
 @files
-@dry_run
 @index_
 @click.option("-a", "--author", default=None, metavar="NAME", help="The author.")
 @click.option("-c", "--change", "changes", multiple=True, metavar="INSTRUCTION", help="Apply a Dockerfile instruction.")
@@ -30,7 +29,6 @@ def commit(service: str, name: str, index: int, author: str | None, changes: tup
 
 @click.command()
 @files
-@dry_run
 @index_
 @click.option("-o", "--output", default=None, metavar="FILE", help="Write to this file instead of stdout.")
 @click.argument("service")

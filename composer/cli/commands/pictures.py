@@ -12,7 +12,7 @@ from composer.cli.app import app
 from composer.cli.client import ApiError, Client, quote
 from composer.cli.containers import Summary, name, of_project
 from composer.cli.listing import dump, show
-from composer.cli.options import dry_run, files, refuse, services
+from composer.cli.options import files, refuse, services
 from composer.cli.registry import split
 from composer.cli.resolve import resolve
 from composer.cli.stack import run
@@ -32,7 +32,6 @@ COLUMNS = (
 
 @click.command()
 @files
-@dry_run
 @services
 @click.option("--ignore-buildable", is_flag=True, help="Not those that can be built.")
 @click.option("--ignore-pull-failures", is_flag=True, help="Pull what can be pulled.")
@@ -41,26 +40,24 @@ COLUMNS = (
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def pull(services: tuple[str, ...], quiet: bool, **flags: Any) -> int:
     """Pull service images."""
-    options = {"services": list(services), "dry_run": app().dry_run, **flags, "policy": flags["policy"] or ""}
+    options = {"services": list(services), **flags, "policy": flags["policy"] or ""}
     return int(run(app(), "pull", options, without=("",) if quiet else ()).get("exit", 0))
 
 
 @click.command()
 @files
-@dry_run
 @services
 @click.option("--ignore-push-failures", is_flag=True, help="Push what can be pushed.")
 @click.option("--include-deps", is_flag=True, help="Those of dependencies, too.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def push(services: tuple[str, ...], quiet: bool, **flags: Any) -> int:
     """Push service images."""
-    options = {"services": list(services), "dry_run": app().dry_run, **flags}
+    options = {"services": list(services), **flags}
     return int(run(app(), "push", options, without=("",) if quiet else ()).get("exit", 0))
 
 
 @click.command()
 @files
-@dry_run
 @services
 @click.option("--build-arg", "build_args", multiple=True, metavar="KEY[=VALUE]", help="Set a build argument.")
 @click.option("--check", is_flag=True, help="Only check the build configuration.")
@@ -86,12 +83,11 @@ def build(services: tuple[str, ...], build_args: tuple[str, ...], pull_: bool, p
     args = {key: value if equals else os.environ.get(key) for key, equals, value in (pair.partition("=") for pair in build_args)}
     options = {
         "services": list(services),
-        "build_args": args,
+        "build_arg": {key: value for key, value in args.items() if value is not None},
         "no_cache": flags["no_cache"],
         "pull": pull_,
         "push": push_,
         "with_dependencies": flags["with_dependencies"],
-        "dry_run": application.dry_run,
     }
     if flags["check"]:
         options["check"] = True

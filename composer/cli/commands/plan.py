@@ -40,5 +40,11 @@ def plan(services: tuple[str, ...], detailed_exitcode: bool, form: str, scale: t
     if form == "json":
         sys.stdout.write(dump(actions) + "\n")
     else:
-        sys.stdout.write(result.get("text") or "nothing to do\n")
+        sys.stdout.write(text(result))
     return CHANGES if detailed_exitcode and actions else 0
+
+
+def text(result: dict[str, Any]) -> str:
+    """The plan as text."""
+    found = str(result.get("plan") or "").strip()
+    return (found if found and result.get("changed", True) else "nothing to do") + "\n"

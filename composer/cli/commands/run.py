@@ -10,14 +10,13 @@ import click
 
 from composer.cli.app import app
 from composer.cli.launch import Launch
-from composer.cli.options import dry_run, files
+from composer.cli.options import files
 from composer.cli.stack import run as call
 from composer.cli.terminal import detach_keys, is_terminal
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
 @files
-@dry_run
 @click.option("--build", is_flag=True, help="Build the image first.")
 @click.option("--cap-add", multiple=True, metavar="CAP", help="Add a capability.")
 @click.option("--cap-drop", multiple=True, metavar="CAP", help="Drop a capability.")
@@ -64,7 +63,6 @@ def run(service: str, command: tuple[str, ...], **flags: Any) -> int:
         "pull": "" if flags["pull"] == "policy" else flags["pull"],
         "cap_add": list(flags["cap_add"]),
         "cap_drop": list(flags["cap_drop"]),
-        "dry_run": application.dry_run,
         **{
             key: flags[key]
             for key in ("build", "detach", "name", "no_deps", "remove_orphans", "rm", "service_ports", "use_aliases", "user", "workdir")
@@ -72,8 +70,6 @@ def run(service: str, command: tuple[str, ...], **flags: Any) -> int:
     }
     quiet = [word for word, key in (("Pull", "quiet_pull"), ("Build", "quiet_build")) if flags[key]]
     result = call(application, "run", options, without=("",) if flags["quiet"] else tuple(quiet))
-    if application.dry_run:
-        return 0
     launch = Launch(
         application.client,
         str(result["id"]),

@@ -9,19 +9,18 @@ import click
 
 from composer.cli.app import app
 from composer.cli.commands.up import scales
-from composer.cli.options import dry_run, files, services, timeout
+from composer.cli.options import files, services, timeout
 from composer.cli.stack import run
 
 
 def _do(verb: str, services: tuple[str, ...], **options: Any) -> int:
     application = app()
-    full = {"services": list(services), "dry_run": application.dry_run, **options}
+    full = {"services": list(services), **options}
     return int(run(application, verb, full).get("exit", 0))
 
 
 @click.command()
 @files
-@dry_run
 @services
 @click.option("--wait", is_flag=True, help="Wait until services are running or healthy.")
 @click.option("--wait-timeout", type=int, default=0, metavar="SECONDS", help="Longest time to wait for that.")
@@ -32,7 +31,6 @@ def start(services: tuple[str, ...], wait: bool, wait_timeout: int) -> int:
 
 @click.command()
 @files
-@dry_run
 @services
 @timeout
 def stop(services: tuple[str, ...], timeout: int | None) -> int:
@@ -42,7 +40,6 @@ def stop(services: tuple[str, ...], timeout: int | None) -> int:
 
 @click.command()
 @files
-@dry_run
 @services
 @timeout
 @click.option("--no-deps", is_flag=True, help="Do not restart dependent services.")
@@ -53,7 +50,6 @@ def restart(services: tuple[str, ...], timeout: int | None, no_deps: bool) -> in
 
 @click.command()
 @files
-@dry_run
 @services
 @click.option("-s", "--signal", default="SIGKILL", metavar="SIGNAL", help="The signal (SIGKILL).")
 @click.option("--remove-orphans", is_flag=True, help="Remove containers of services that the file does not have.")
@@ -64,7 +60,6 @@ def kill(services: tuple[str, ...], signal: str, remove_orphans: bool) -> int:
 
 @click.command()
 @files
-@dry_run
 @services
 def pause(services: tuple[str, ...]) -> int:
     """Pause services."""
@@ -73,7 +68,6 @@ def pause(services: tuple[str, ...]) -> int:
 
 @click.command()
 @files
-@dry_run
 @services
 def unpause(services: tuple[str, ...]) -> int:
     """Unpause services."""
@@ -81,7 +75,6 @@ def unpause(services: tuple[str, ...]) -> int:
 
 
 @click.command()
-@dry_run
 @services
 @click.option("-f", "--force", is_flag=True, help="Do not ask.")
 @click.option("-s", "--stop", "stop_first", is_flag=True, help="Stop the containers first.")
@@ -90,7 +83,7 @@ def unpause(services: tuple[str, ...]) -> int:
 def rm(services: tuple[str, ...], force: bool, stop_first: bool, volumes: bool, all_: bool) -> int:
     """Remove stopped service containers."""
     application = app()
-    if not force and not application.dry_run:
+    if not force:
         from composer.cli.containers import name, of_project
         from composer.cli.resolve import resolve
 
@@ -107,7 +100,6 @@ def rm(services: tuple[str, ...], force: bool, stop_first: bool, volumes: bool, 
 
 @click.command()
 @files
-@dry_run
 @click.option("--no-deps", is_flag=True, help="Do not start linked services.")
 @click.argument("pairs", nargs=-1, required=True, metavar="SERVICE=N...")
 def scale(pairs: tuple[str, ...], no_deps: bool) -> int:

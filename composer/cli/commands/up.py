@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -68,7 +69,12 @@ def up(services: tuple[str, ...], **flags: Any) -> int:
         "renew_anon_volumes": flags["renew_anon_volumes"],
         "timeout": flags["timeout"],
     }
-    if flags["detach"] or flags["wait"] or flags["no_start"] or application.dry_run:
+    if application.dry_run:
+        from composer.cli.commands.plan import text
+
+        sys.stdout.write(text(run(application, "up", options)))
+        return 0
+    if flags["detach"] or flags["wait"] or flags["no_start"]:
         return int(run(application, "up", options, **_quiet(flags)).get("exit", 0))
     from composer.cli.foreground import Foreground
 

@@ -10,7 +10,7 @@ import click
 from composer.cli.app import app
 from composer.cli.containers import of_project, short_name
 from composer.cli.http import Reply
-from composer.cli.options import dry_run, files
+from composer.cli.options import files
 from composer.cli.resolve import resolve
 from composer.cli.watch import Loop
 from composer.errors import ComposerError
@@ -18,7 +18,6 @@ from composer.errors import ComposerError
 
 @click.command()
 @files
-@dry_run
 @click.option("--down-project", is_flag=True, help="Take the stack down when the first container stops.")
 @click.argument("services", nargs=-1, required=True, metavar="SERVICE...")
 def wait(services: tuple[str, ...], down_project: bool) -> int:
