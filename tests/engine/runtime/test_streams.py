@@ -260,3 +260,20 @@ def test_a_slow_exec_can_be_killed(box):
         await running.stream.close()
 
     box(test)
+
+
+def test_exec_looks_for_the_command_inside_the_root_only(box, tmp_path):
+    """DESIGN trap 10: links of the image lead nowhere else."""
+
+    async def test(it: Box) -> None:
+        outside = tmp_path / "tool"
+        outside.write_text("#!/bin/sh\n")
+        outside.chmod(0o755)
+        link = f"escape-{tmp_path.name}"
+        (it.rootfs / "opt" / link).symlink_to(outside)
+        bundle, _ = await it.up("sleep", "100")
+        for name in (f"/opt/{link}", str(outside), "/usr/bin/env"):  # the last two are there on the host only
+            with pytest.raises(CommandNotFound):
+                await it.runtime.exec(bundle, "x", it.process(name))
+
+    box(test)
