@@ -67,7 +67,7 @@ class Message:
 
 
 class NetlinkSocket:
-    """A socket of one netlink protocol. Blocking, with a timeout of ten seconds; for one thread."""
+    """A socket of one netlink protocol, for one thread. Waits ten seconds at most; one that hears ``groups`` never does: see `poll`."""
 
     def __init__(self, protocol: int = NETLINK_ROUTE, groups: Sequence[int] = ()) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
@@ -76,7 +76,7 @@ class NetlinkSocket:
         self._socket.bind((0, 0))
         for group in groups:
             self._socket.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
-        self._socket.settimeout(10)
+        self._socket.settimeout(0 if groups else 10)
         self._sequence = 0
 
     def __enter__(self) -> Self:
