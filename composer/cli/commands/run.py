@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from composer.cli.app import app
+from composer.cli.commands.exec import environment
+from composer.cli.env_file import read
 from composer.cli.launch import Launch
 from composer.cli.options import files
 from composer.cli.stack import run as call
@@ -53,13 +55,12 @@ def run(service: str, command: tuple[str, ...], **flags: Any) -> int:
         "service": service,
         "command": list(command) or None,
         "entrypoint": flags["entrypoint"],
-        "environment": {**from_files(flags["env_from_file"]), **variables(flags["env"])},
-        "labels": dict(pair.split("=", 1) if "=" in pair else (pair, "") for pair in flags["label"]),
+        "env": [*from_files(flags["env_from_file"]), *environment(flags["env"])],
+        "labels": list(flags["label"]),
         "publish": list(flags["publish"]),
         "volumes": [absolute(text, application.cwd) for text in flags["volume"]],
         "tty": tty,
         "interactive": flags["interactive"] and not detach,
-        "stdin": flags["interactive"] and not detach,
         "pull": "" if flags["pull"] == "policy" else flags["pull"],
         "cap_add": list(flags["cap_add"]),
         "cap_drop": list(flags["cap_drop"]),
@@ -74,10 +75,9 @@ def run(service: str, command: tuple[str, ...], **flags: Any) -> int:
         application.client,
         str(result["id"]),
         tty=bool(result.get("tty", tty)),
-        stdin=bool(result.get("stdin", options["stdin"])),
+        stdin=bool(result.get("stdin", options["interactive"])),
         keys=detach_keys("ctrl-p,ctrl-q"),
-        remove=flags["rm"],
-        auto=bool(result.get("auto_remove", False)),
+        auto=flags["rm"],
     )
     if not detach:
         return launch.run()
@@ -86,19 +86,9 @@ def run(service: str, command: tuple[str, ...], **flags: Any) -> int:
     return 0
 
 
-def variables(pairs: tuple[str, ...]) -> dict[str, str | None]:
-    """``KEY`` alone takes the value that it has here."""
-    return {key: value if equals else os.environ.get(key) for key, equals, value in (pair.partition("=") for pair in pairs)}
-
-
-def from_files(paths: tuple[str, ...]) -> dict[str, str | None]:
-    """The variables of env files (the daemon's reader is not at hand: plain KEY=VALUE lines, quotes taken off)."""
-    found: dict[str, str | None] = {}
-    for path in paths:
-        from composer.cli.env_file import read
-
-        found.update(read(path))
-    return found
+def from_files(paths: tuple[str, ...]) -> list[str]:
+    """The variables of env files, as ``KEY=VALUE``."""
+    return [f"{key}={value}" for path in paths for key, value in read(path).items() if value is not None]
 
 
 def absolute(text: str, cwd: str) -> str:

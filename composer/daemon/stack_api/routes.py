@@ -5,12 +5,14 @@ from __future__ import annotations
 from composer.daemon.request import Request
 from composer.daemon.response import NDJSON, Answer, stream_json
 from composer.daemon.router import Route
-from composer.daemon.stack_api import down, images, listing, logs, operate, run, up, waiting
+from composer.daemon.stack_api import bootstrap, config, down, images, listing, logs, operate, run, up, waiting
 from composer.daemon.stack_api.stacks import Stacks, Verb
 from composer.engine.errors import NotFound
 
 VERBS: dict[str, Verb] = {
     "load": listing.load_verb,
+    "config": config.config_verb,
+    "bootstrap": bootstrap.bootstrap_verb,
     "stacks": listing.stacks_verb,
     "up": up.up,
     "create": up.create,

@@ -25,4 +25,4 @@ def bootstrap(name: str, force: bool) -> int:
         else:
             application.warn(f"{name} is already there (--force makes it anew)")
             return 0
-    return int(run(application, "bootstrap", {"name": name, "ref": name}).get("exit", 0))
+    return int(run(application, "bootstrap", {"ref": name}).get("exit", 0))

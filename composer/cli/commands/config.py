@@ -1,0 +1,95 @@
+"""``composer config``: check the stack file and show it resolved. In a running daemon (it is warm), else in this process."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from composer.cli.address import NoDaemon, connect
+from composer.cli.app import App, app
+from composer.cli.options import files
+from composer.errors import ComposerError
+
+VIEWS = ("services", "volumes", "networks", "images", "models", "profiles", "environment", "variables")
+
+
+def _views(function: Any) -> Any:
+    for view in reversed(VIEWS):
+        function = click.option(f"--{view}", f"view_{view}", is_flag=True, help=f"Print the {view}, one a line.")(function)
+    return function
+
+
+@click.command()
+@files
+@click.argument("wanted", nargs=-1, metavar="[SERVICE]...")
+@click.option("--format", "form", default="", metavar="FORMAT", help="yaml or json.")
+@click.option("--hash", "hashes", default="", metavar="SERVICE", help="Print the services' configuration hashes ('*': all).")
+@_views
+@click.option("--no-interpolate", is_flag=True, help="Leave variables as they are.")
+@click.option("--no-normalize", is_flag=True, help="Do not fill in defaults.")
+@click.option("--no-path-resolution", is_flag=True, help="Leave paths as they are.")
+@click.option("--no-consistency", is_flag=True, help="Do not check references between parts.")
+@click.option("--no-env-resolution", is_flag=True, help="Do not resolve the services' env files.")
+@click.option("--resolve-image-digests", is_flag=True, help="Pin image tags to digests.")
+@click.option("--lock-image-digests", is_flag=True, help="Make an override file with the images' digests.")
+@click.option("-o", "--output", default="", metavar="FILE", help="Write to this file instead of stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="Only check.")
+def config(wanted: tuple[str, ...], output: str, form: str, hashes: str, quiet: bool, **flags: bool) -> int:
+    """Parse, resolve and render the stack file in canonical format."""
+    view = next((view for view in VIEWS if flags.pop(f"view_{view}")), "")
+    flags = {key: value for key, value in flags.items() if not key.startswith("view_")}
+    options: dict[str, Any] = {"services": list(wanted), "format": form, "view": view, "hashes": hashes, "quiet": quiet, **flags}
+    application = app()
+    text = _text(application, options)
+    if output:
+        try:
+            with open(output, "w", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise ComposerError(f"open {output}: {(error.strerror or str(error)).lower()}", code="cli.output") from error
+    else:
+        sys.stdout.write(text)
+    return 0
+
+
+def _text(application: App, options: dict[str, Any]) -> str:
+    try:
+        connect(application.address).close()
+    except NoDaemon:
+        return _here(application, options)
+    from composer.cli.stack import run
+
+    return str(run(application, "config", options).get("text") or "")
+
+
+def _here(application: App, options: dict[str, Any]) -> str:
+    """Without a daemon: the same, in this process."""
+    from composer.cli.project import project
+    from composer.cli.stack import diagnostic
+    from composer.errors import SpecError
+    from composer.spec.config import ConfigOptions
+    from composer.spec.config import config as resolve
+    from composer.spec.read import Request, load_from_disk
+
+    part = project(application)
+    request = Request(
+        files=tuple(part["files"]),
+        name=part["name"],
+        directory=part["directory"],
+        cwd=part["cwd"],
+        profiles=tuple(part["profiles"]),
+        env_files=tuple(part["env_files"]),
+        environment=part["environment"],
+    )
+    wanted = ConfigOptions(**{**options, "services": tuple(options["services"])})
+    try:
+        found = load_from_disk(request, lambda one: resolve(one, wanted))
+    except SpecError as error:
+        for one in error.diagnostics:
+            diagnostic(application, {"severity": one.severity, "text": one.render()})
+        raise click.exceptions.Exit(error.exit_code) from error
+    for warning in found.warnings:
+        diagnostic(application, {"severity": "warning", "text": warning.render()})
+    return str(found.text)
