@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from composer.cli.flags import without_values
+
 Table = Mapping[str, tuple[str, str]]  # name -> ("module:function", one line of help)
 
 
@@ -38,7 +40,10 @@ class LazyGroup(click.Group):
         if args and args[0] in self.refused:
             raise click.UsageError(f"composer has no '{args[0]}': {self.refused[args[0]]}", ctx)
         name, command, rest = super().resolve_command(ctx, args)
-        return self.aliases.get(name or "", name), command, rest
+        return self.aliases.get(name or "", name), command, without_values(command, rest) if command is not None else rest
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, without_values(self, args))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

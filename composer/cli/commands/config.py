@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,9 @@ from composer.cli.address import NoDaemon, connect
 from composer.cli.app import App, app
 from composer.cli.options import files
 from composer.errors import ComposerError
+
+if TYPE_CHECKING:
+    from composer.spec.read import Content
 
 VIEWS = ("services", "volumes", "networks", "images", "models", "profiles", "environment", "variables")
 
@@ -82,6 +85,7 @@ def _here(application: App, options: dict[str, Any]) -> str:
         profiles=tuple(part["profiles"]),
         env_files=tuple(part["env_files"]),
         environment=part["environment"],
+        contents={path: _content(found) for path, found in part["contents"].items()},
     )
     wanted = ConfigOptions(**{**options, "services": tuple(options["services"])})
     try:
@@ -93,3 +97,13 @@ def _here(application: App, options: dict[str, Any]) -> str:
     for warning in found.warnings:
         diagnostic(application, {"severity": "warning", "text": warning.render()})
     return str(found.text)
+
+
+def _content(found: dict[str, Any]) -> Content:
+    """What the client read, as the spec takes it."""
+    from base64 import b64decode
+
+    from composer.spec.read import Content
+
+    data = found["text"].encode() if "text" in found else b64decode(found["base64"]) if "base64" in found else None
+    return Content(data, bool(found.get("missing")), bool(found.get("directory")), str(found.get("problem") or ""))

@@ -14,11 +14,12 @@ from composer.cli.options import files
 from composer.cli.resolve import resolve
 from composer.cli.session import Session
 from composer.cli.terminal import detach_keys, is_terminal
+from composer.errors import ComposerError
 
-EXTRA = {"ignore_unknown_options": False, "allow_interspersed_args": False}
+ENDING_SECONDS = 10.0
 
 
-@click.command("exec", context_settings=EXTRA)
+@click.command("exec", context_settings={"allow_interspersed_args": False})
 @files
 @click.option("-d", "--detach", is_flag=True, help="Run the command in the background.")
 @click.option("-e", "--env", multiple=True, metavar="KEY[=VALUE]", help="Set an environment variable.")
@@ -93,4 +94,18 @@ def execute(client: Client, container: str, config: dict[str, object], *, detach
     if session.detached:
         sys.stderr.write("\r\n")
         return 0
-    return int(client.get(f"/exec/{made}/json").get("ExitCode") or 0)
+    return _exit_code(client, made)
+
+
+def _exit_code(client: Client, made: str) -> int:
+    """Its output has ended; a moment later so has the process."""
+    import time
+
+    end = time.monotonic() + ENDING_SECONDS
+    while True:
+        state = client.get(f"/exec/{made}/json")
+        if state.get("ExitCode") is not None and not state.get("Running"):
+            return int(state["ExitCode"])
+        if time.monotonic() > end:
+            raise ComposerError("the command's output has ended, but it still runs", hint="its exit code is not known")
+        time.sleep(0.01)
