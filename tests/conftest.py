@@ -47,15 +47,15 @@ def place() -> Iterator[Layout]:
 
 
 @pytest.fixture
-def no_leaks() -> Iterator[None]:
+def no_leaks(place: Layout) -> Iterator[None]:
     """Fails the test that leaves a mount, link, table, cgroup, namespace or process behind."""
-    before = Snapshot.take()
+    before = Snapshot.take(place)
     yield
     deadline = time.monotonic() + 5.0  # the kernel removes links and namespaces a little later
-    left = before.grown(Snapshot.take())
+    left = before.grown(Snapshot.take(place))
     while left and time.monotonic() < deadline:
         time.sleep(0.1)
-        left = before.grown(Snapshot.take())
+        left = before.grown(Snapshot.take(place))
     assert not left, "left behind: " + "; ".join(left)
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from collections.abc import AsyncIterator
 
 from composer.engine.errors import Conflict
 from composer.engine.local.containers.parts import Parts
 from composer.engine.local.containers.registry import Held
 from composer.engine.local.lifecycle import Phase
-from composer.engine.local.runtime import Bundle
+from composer.engine.local.runtime import Bundle, Handle
 from composer.engine.model import LogFrame, Stream
+
+ACCEPTED = 1.0  # seconds that conmon may take to accept a connection
 
 
 class Waiting:
@@ -70,12 +74,26 @@ async def attach(parts: Parts, held: Held, *, stdin: bool) -> Stream:
     return stream
 
 
-async def connect_waiting(parts: Parts, held: Held, bundle: Bundle) -> None:
-    """Between create and start: give those who wait their streams, so that the first byte reaches them."""
+async def connect_waiting(parts: Parts, held: Held, bundle: Bundle, handle: Handle) -> None:
+    """Between create and start: give those who wait their streams, so that the first byte reaches them.
+
+    A connection counts once conmon has accepted it, which shows by its having one more open file.
+    """
     waiting, held.waiting = held.waiting, []
     for one in waiting:
         if not one.closed:
+            before = _open_files(handle)
             one.resolve(await parts.runtime.attach(bundle, stdin=one.stdin))
+            deadline = time.monotonic() + ACCEPTED
+            while _open_files(handle) <= before and time.monotonic() < deadline:
+                await asyncio.sleep(0.001)
+
+
+def _open_files(handle: Handle) -> int:
+    try:
+        return len(os.listdir(f"/proc/{handle.conmon.pid}/fd"))
+    except OSError:
+        return 0
 
 
 def end_waiting(held: Held) -> None:

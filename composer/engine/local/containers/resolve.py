@@ -42,7 +42,7 @@ def merge(asked: ContainerConfig, image: ProcessConfig) -> ContainerConfig:
         shell=asked.shell or image.shell,
         labels={**image.labels, **asked.labels},
         volumes={**image.volumes, **asked.volumes},
-        exposed_ports={**_exposed(image.exposed_ports), **_exposed(asked.exposed_ports)},
+        exposed_ports=_exposed((*image.exposed_ports, *asked.exposed_ports, *asked.host_config.port_bindings)),
         healthcheck=merge_health(asked.healthcheck, image.healthcheck),
     )
 

@@ -68,14 +68,17 @@ async def _climb(parts: Parts, held: Held, attempts: Attempts | None) -> None:
         undo.push_async_callback(parts.snapshots.unmount, bundle.rootfs)
         undo.push_async_callback(mounting.release, parts, held)
         undo.push_async_callback(parts.networks.release, record.id)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(_mount(parts, held, bundle.rootfs))
-            opening = group.create_task(networking.enter(parts, held))
-        network = opening.result()
+        mounted, network = await asyncio.gather(
+            _mount(parts, held, bundle.rootfs), networking.enter(parts, held), return_exceptions=True
+        )  # both have ended before anything is undone
+        if isinstance(mounted, BaseException):
+            raise mounted
+        if isinstance(network, BaseException):
+            raise network
         points = await mounting.mount(parts, held, bundle.rootfs)
         config = await facts.config(parts, held, bundle, network, points)
         handle = await parts.runtime.create(bundle, config)
-        await attach.connect_waiting(parts, held, bundle)
+        await attach.connect_waiting(parts, held, bundle, handle)
         run = held.run.replace(
             phase=Phase.RUNNING,
             handle=handle,
