@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,10 +41,21 @@ class Rig:
     def serve(self, box: Sandbox, text: str = "hello", port: int = 80, *, kind: str = "tcp") -> None:
         """A process in the sandbox that says ``text`` to every client."""
         program = _TCP if kind == "tcp" else _UDP
-        process = subprocess.Popen(["nsenter", f"--net={box.netns}", "python3", "-c", program, str(port), text], stdout=subprocess.PIPE)
+        process = subprocess.Popen(
+            ["nsenter", f"--net={box.netns}", sys.executable, "-c", program, str(port), text], stdout=subprocess.PIPE
+        )
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         self.processes.append(process)
+
+    def stop(self) -> None:
+        """End what `serve` started."""
+        for process in self.processes:
+            process.kill()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+        self.processes.clear()
 
 
 _TCP = """
@@ -82,11 +94,7 @@ async def rig(tmp_path: Path, *, live: tuple[str, ...] = (), leave: bool = False
         await networks.start([ident(name) for name in live])
         yield one
     finally:
-        for process in one.processes:
-            process.kill()
-            process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+        one.stop()
         if not leave:
             await wipe(one)
         await networks.close()
@@ -107,7 +115,7 @@ def run_in(box: Sandbox, *command: str, timeout: float = 10) -> str:
 
 async def said(box: Sandbox | None, host: str, port: int) -> str:
     """What the server at host:port says to a client in the sandbox (None: on the host); "" when it cannot be reached."""
-    command = ["python3", "-c", _ASK, host, str(port)]
+    command = [sys.executable, "-c", _ASK, host, str(port)]
     if box is not None:
         command = ["nsenter", f"--net={box.netns}", *command]
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=10, check=False)
@@ -129,7 +137,7 @@ async def asked(box: Sandbox, name: str, kind: str = "A", *, tcp: bool = False, 
         "print(d.hex())"
     )
     query = DNSRecord.question(name, kind).pack().hex()
-    command = ["nsenter", f"--net={box.netns}", "python3", "-c", program, query, "tcp" if tcp else "udp", server]
+    command = ["nsenter", f"--net={box.netns}", sys.executable, "-c", program, query, "tcp" if tcp else "udp", server]
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=10, check=True)
     record = DNSRecord.parse(bytes.fromhex(done.stdout.strip()))
     return RCODE[record.header.rcode], [str(r.rdata) for r in record.rr if QTYPE[r.rtype] == kind]
