@@ -252,7 +252,7 @@ def test_conmon_opens_anew_and_no_line_is_lost(box):
         handle = await it.runtime.create(
             bundle,
             it.config(
-                bundle, ("sh", "-c", "i=0; while test $i -lt 6000; do i=$((i+1)); echo $i; test $((i%100)) != 0 || sleep 0.02; done")
+                bundle, ("sh", "-c", "i=0; while test $i -lt 6000; do i=$((i+1)); echo $i; test $((i%100)) != 0 || sleep 0.06; done")
             ),
         )
         await it.runtime.start(bundle, handle)

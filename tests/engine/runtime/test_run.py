@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -129,7 +130,8 @@ def test_a_runtime_killed_in_mid_create_leaves_nothing(box):
             directory = it.runtime.hierarchies.main(bundle.cgroup)
             await eventually(lambda: directory.exists() or creating.done(), pause=0)  # noqa: B023
             for pid in _runtimes_of(bundle.id):
-                kill(pid)
+                with contextlib.suppress(ProcessLookupError):
+                    kill(pid)
             with pytest.raises(EngineError):
                 await creating
                 raise EngineError("created before the kill")

@@ -7,6 +7,7 @@ sent is input; shutting the sending side down ends the process's input (unless c
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -16,23 +17,47 @@ from composer.engine.local.runtime.bundle import Bundle
 from composer.engine.model import LogFrame
 from composer.engine.model.stream import STDERR, STDOUT
 
+ACCEPT_PATIENCE = 1.0  # seconds; a busy conmon is late, not absent
 _PACKET = 64 * 1024  # more than conmon ever sends at once
 _INPUT = 8000  # conmon reads packets into a buffer of 8 KiB or more and would cut a longer one
 
 
 async def attach(bundle: Bundle, *, stdin: bool) -> AttachStream:
-    """Connect. Raises NotRunning when no conmon holds the container."""
+    """Connect, and wait until conmon has taken the connection: what comes after is not missed. Raises NotRunning: no conmon is there."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
+        before = _sockets(bundle)
         directory = os.open(bundle.directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:  # by fd, because the path may be longer than a socket address
             await asyncio.get_running_loop().sock_connect(connection, f"/proc/self/fd/{directory}/attach")
         finally:
             os.close(directory)
+        await _taken(bundle, before)
     except OSError as error:
         connection.close()
         raise NotRunning(f"container {bundle.id[:12]} is not running") from error
+    except BaseException:
+        connection.close()
+        raise
     return AttachStream(connection, stdin=stdin and bundle.open_stdin)
+
+
+async def _taken(bundle: Bundle, before: int) -> None:
+    """Wait until conmon has one socket more. It accepts one connection in a turn of its loop, and forwards output in the same turn."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + ACCEPT_PATIENCE
+    while _sockets(bundle) <= before and loop.time() < deadline:  # noqa: ASYNC110 (conmon gives no event)
+        await asyncio.sleep(0.0005)
+
+
+def _sockets(bundle: Bundle) -> int:
+    """How many sockets its conmon holds. Raises OSError when there is none."""
+    directory = f"/proc/{int((bundle.directory / 'conmon.pid').read_text())}/fd"
+    found = 0
+    for name in os.listdir(directory):
+        with contextlib.suppress(FileNotFoundError):
+            found += os.readlink(f"{directory}/{name}").startswith("socket:")
+    return found
 
 
 class AttachStream:

@@ -138,7 +138,8 @@ def _numbers(found: Device) -> tuple[str, int, int, int, int, int]:
 
 def _beneath(top: Path, skipped: set[str]) -> Iterator[Device]:
     try:
-        entries = sorted(os.scandir(top), key=lambda entry: entry.name)
+        with os.scandir(top) as found_entries:
+            entries = sorted(found_entries, key=lambda entry: entry.name)
     except OSError:
         return
     for entry in entries:

@@ -18,6 +18,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from composer.engine.errors import EngineError, InvalidArgument, NotRunning, Unavailable
 from composer.engine.local.files import remove_tree
@@ -50,6 +51,7 @@ class Runtime:
         self._programs: dict[str, str] = {}
         self._rotation = Rotation()
         self._filters = Filters(layout.run / "seccomp")
+        self._attaching: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._making = 0  # containers that are being created: their parents must not go
         self.hierarchies = Hierarchies.detect()
         self._parents = Parents(self.hierarchies, layout)
@@ -206,7 +208,8 @@ class Runtime:
 
     async def attach(self, bundle: Bundle, *, stdin: bool) -> AttachStream:
         """Its live streams, from now on; between `create` and `start` nothing is missed. Any number of clients. Raises NotRunning."""
-        return await attach.attach(bundle, stdin=stdin)
+        async with self._attaching.setdefault(bundle.id, asyncio.Lock()):  # one at a time, so that each can see it was taken
+            return await attach.attach(bundle, stdin=stdin)
 
     async def resize(self, bundle: Bundle, height: int, width: int) -> None:
         """Set the size of its terminal (0 to 1000 each). Nothing without one. Raises NotRunning."""
