@@ -38,8 +38,9 @@ class Challenge:
 def challenges(header: str) -> list[Challenge]:
     """All Basic and Bearer challenges of a WWW-Authenticate header; others are left out."""
     starts = list(_CHALLENGE.finditer(header))
+    ends = [*(start.start() for start in starts[1:]), len(header)]
     found = []
-    for start, end in zip(starts, [*[s.start() for s in starts[1:]], len(header)], strict=True):
+    for start, end in zip(starts, ends, strict=False):
         values = {key.lower(): quoted or bare for key, quoted, bare in _PARAMETER.findall(header[start.end() : end])}
         found.append(Challenge(start[1].lower(), values.get("realm", ""), values.get("service", ""), values.get("scope", "")))
     return found

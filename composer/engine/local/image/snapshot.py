@@ -19,6 +19,7 @@ from composer.engine.local.archive.extract import OPAQUE_ATTRIBUTE
 from composer.engine.local.image.layers import files_size
 from composer.engine.local.layout import Layout
 from composer.engine.local.linux import mount as mounts
+from composer.engine.local.linux.namespace import CLONE_FS, in_own_thread, unshare
 from composer.engine.model import Change
 
 _MODIFIED, _ADDED, _DELETED = 0, 1, 2
@@ -67,17 +68,25 @@ class Snapshots:
                 raise first from None
 
     def _mount_old(self, lowers: Sequence[Path], target: Path, options: list[tuple[str, str | None]]) -> None:
-        """mount(2): 4 KiB of options, ``:`` parts the layers; hence links with short names."""
+        """mount(2): 4 KiB of options, parted by ``:`` and ``,``; hence short links, relative to a thread's own directory."""
         links = self._layout.temporary / f"lower-{os.urandom(4).hex()}"
         links.mkdir()
+        named = []
+        for key, value in options:
+            if value is not None:
+                (links / key).symlink_to(value)
+            named.append(f"{key}={key}" if value is not None else key)
+        for number, lower in enumerate(lowers):
+            (links / str(number)).symlink_to(lower)
+        joined = ":".join(map(str, range(len(lowers))))
+
+        def work() -> None:
+            unshare(CLONE_FS)
+            os.chdir(links)
+            mounts.mount("overlay", target, "overlay", 0, ",".join([f"lowerdir={joined}", *named]))
+
         try:
-            for number, lower in enumerate(lowers):
-                (links / str(number)).symlink_to(lower)
-            if len(f"{links}/") * len(lowers) > 3500:
-                raise OSError(36, "too many layers for this kernel's mount(2)")
-            joined = ":".join(f"{links}/{number}" for number in range(len(lowers)))
-            rest = [f"{key}={value}" if value is not None else key for key, value in options]
-            mounts.mount("overlay", target, "overlay", 0, ",".join([f"lowerdir={joined}", *rest]))
+            in_own_thread(work)
         finally:
             files.remove_tree(links)
 
@@ -109,21 +118,50 @@ def _prepare(lowers: Sequence[Path], upper: Path, work: Path) -> None:
 
 
 def _changes(upper: Path, lowers: Sequence[Path]) -> Iterator[Change]:
+    hiding: set[str] = set()  # directories of the upper that hide what is beneath them
     for directory, names, others, fd in os.fwalk(upper, follow_symlinks=False):
         relative = directory[len(str(upper)) :]
+        covered = relative in hiding or _is_opaque(fd)
         for name in (*names, *others):
             path = f"{relative}/{name}"
             status = os.stat(name, dir_fd=fd, follow_symlinks=False)
-            below = any(os.path.lexists(f"{lower}{path}") for lower in lowers)
-            if stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:
-                if below:
-                    yield Change(path=path, kind=_DELETED)
-            else:
+            below = not covered and _is_below(path, lowers)
+            if covered and stat.S_ISDIR(status.st_mode):
+                hiding.add(path)
+            if not _is_whiteout(status):
                 yield Change(path=path, kind=_MODIFIED if below else _ADDED)
+            elif below:
+                yield Change(path=path, kind=_DELETED)
 
 
-def is_opaque(directory: int) -> bool:
-    """Whether an overlay's directory (fd) hides what is beneath it."""
+def _is_below(path: str, lowers: Sequence[Path]) -> bool:
+    """Whether the merged layers (topmost first) have ``path``; the layers themselves are read, no link in them is followed."""
+    for lower in lowers:
+        current = str(lower)
+        opaque = False
+        for part in path.strip("/").split("/"):
+            current = f"{current}/{part}"
+            try:
+                status = os.lstat(current)
+            except FileNotFoundError:
+                if opaque:
+                    return False
+                break  # this layer does not say: the next one
+            if _is_whiteout(status):
+                return False
+            if current == f"{lower}{path}":
+                return True
+            if not stat.S_ISDIR(status.st_mode):
+                return False
+            opaque = opaque or _is_opaque(current)
+    return False
+
+
+def _is_whiteout(status: os.stat_result) -> bool:
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
+
+
+def _is_opaque(directory: int | str) -> bool:
     try:
         return os.getxattr(directory, OPAQUE_ATTRIBUTE) == b"y"
     except OSError:
