@@ -7,7 +7,7 @@ import ipaddress
 
 import pytest
 
-from composer.engine.errors import Conflict, InvalidArgument, NotFound, Unsupported
+from composer.engine.errors import Conflict, NotFound, Unsupported
 from composer.engine.interface import Engine
 from composer.engine.model import (
     IPAM,
@@ -32,7 +32,7 @@ async def networks(engine: Engine) -> None:
     assert ipaddress.ip_address(network.ipam.config[0].gateway) in subnet
     with pytest.raises(Conflict, match="network with name contract-net already exists"):
         await engine.networks.create(NetworkConfig(name="contract-net"))
-    with pytest.raises(InvalidArgument, match="Pool overlaps"):
+    with pytest.raises(Conflict, match="Pool overlaps"):
         await engine.networks.create(NetworkConfig(name="contract-over", ipam=IPAM(config=(IPAMPool(subnet=str(subnet)),))))
     assert [one.name for one in await engine.networks.list({"label": ["contract=yes"]})] == ["contract-net"]
     assert {"bridge", "host", "none"} <= {one.name for one in await engine.networks.list({"type": ["builtin"]})}

@@ -22,8 +22,10 @@ async def logs(engine: Engine) -> None:
     assert sorted(said) == [(OUT, b"one\n"), (OUT, b"three\n"), (ERR, b"two\n")]
     assert await output(engine, "said", stderr=False) == [(OUT, b"one\n"), (OUT, b"three\n")]
     assert await output(engine, "said", stdout=False) == [(ERR, b"two\n")]
-    assert await output(engine, "said", stderr=False, tail=1) == [(OUT, b"three\n")]
+    assert len(await output(engine, "said", tail=2)) == 2
     assert await output(engine, "said", tail=0) == []
+    await ran(engine, "alone", "sh", "-c", "echo one; echo two; echo three")
+    assert await output(engine, "alone", tail=1) == [(OUT, b"three\n")]
     frames = [frame async for frame in engine.containers.logs("said", LogOptions())]
     started_at = (await engine.containers.inspect("said")).state.started_at
     assert all(frame.time.endswith("Z") and len(frame.time) == 30 for frame in frames)

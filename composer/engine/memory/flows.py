@@ -83,9 +83,10 @@ class MemoryContainers:
 
     async def logs(self, ref: str, options: LogOptions) -> AsyncIterator[LogFrame]:
         record = self._made.find(ref)
-        lines = [line for line in _lines(record.output) if _wanted(line, options)]
+        lines = _lines(record.output)
         for line in lines if options.tail is None else lines[max(0, len(lines) - options.tail) :]:
-            yield line
+            if _wanted(line, options):  # as dockerd has it: the tail is of all lines, of both streams
+                yield line
         at = len(record.output)
         while options.follow and record.running and not record.removed:
             while at < len(record.output):

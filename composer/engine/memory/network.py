@@ -201,7 +201,7 @@ class MemoryNetworks:
         for network in self._world.networks.values():
             for other in network.ipam.config:
                 if subnet.version == 4 and ipaddress.ip_network(other.subnet).overlaps(subnet):
-                    raise InvalidArgument("invalid pool request: Pool overlaps with other one on this address space")
+                    raise Conflict("invalid pool request: Pool overlaps with other one on this address space")
         return pool if pool.gateway else pool.replace(gateway=str(subnet[1]))
 
     async def inspect(self, ref: str) -> Network:
