@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,6 +11,11 @@ import click
 from composer.cli.app import App
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def asked(variable: str) -> bool:
+    """Does this variable of the environment say yes?"""
+    return os.environ.get(variable, "").lower() in ("1", "t", "true", "y", "yes", "on")
 
 
 def _add_files(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> None:

@@ -9,7 +9,7 @@ import click
 
 from composer.cli.app import app
 from composer.cli.commands.up import scales
-from composer.cli.options import dry_run, files, services
+from composer.cli.options import asked, dry_run, files, services
 from composer.cli.stack import run
 
 
@@ -41,6 +41,8 @@ def create(services: tuple[str, ...], scale: tuple[str, ...], pull: str, quiet_p
         "dry_run": application.dry_run,
         "parallel": application.parallel,
         **flags,
+        "remove_orphans": flags["remove_orphans"] or asked("COMPOSE_REMOVE_ORPHANS"),
+        "ignore_orphans": asked("COMPOSE_IGNORE_ORPHANS"),
     }
     if application.dry_run:
         from composer.cli.commands.plan import text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from composer.cli.app import app
-from composer.cli.options import files, services, timeout
+from composer.cli.options import asked, files, services, timeout
 from composer.cli.stack import run
 
 
@@ -24,7 +24,7 @@ def down(services: tuple[str, ...], timeout: int | None, remove_orphans: bool, r
     options = {
         "services": list(services),
         "timeout": timeout,
-        "remove_orphans": remove_orphans,
+        "remove_orphans": remove_orphans or asked("COMPOSE_REMOVE_ORPHANS"),
         "rmi": rmi or "",
         "volumes": volumes,
     }

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from composer.cli.app import App, app
-from composer.cli.options import dry_run, files, refuse, services, timeout
+from composer.cli.options import asked, dry_run, files, refuse, services, timeout
 from composer.cli.stack import run
 
 
@@ -60,7 +60,8 @@ def up(services: tuple[str, ...], **flags: Any) -> int:
         "no_build": flags["no_build"],
         "pull": "" if flags["pull"] == "policy" else flags["pull"],
         "scale": scales(flags["scale"]),
-        "remove_orphans": flags["remove_orphans"],
+        "remove_orphans": flags["remove_orphans"] or asked("COMPOSE_REMOVE_ORPHANS"),
+        "ignore_orphans": asked("COMPOSE_IGNORE_ORPHANS"),
         "force_recreate": flags["force_recreate"],
         "no_recreate": flags["no_recreate"],
         "always_recreate_deps": flags["always_recreate_deps"],
