@@ -85,7 +85,7 @@ async def connect_waiting(parts: Parts, held: Held, bundle: Bundle, handle: Hand
             before = _open_files(handle)
             one.resolve(await parts.runtime.attach(bundle, stdin=one.stdin))
             deadline = time.monotonic() + ACCEPTED
-            while _open_files(handle) <= before and time.monotonic() < deadline:
+            while _open_files(handle) <= before and time.monotonic() < deadline:  # noqa: ASYNC110 (conmon tells no event)
                 await asyncio.sleep(0.001)
 
 

@@ -100,10 +100,16 @@ def _write(path: Path, text: str) -> None:
 
 def _binds(points: Sequence[Point]) -> list[BundleMount]:
     return [
-        BundleMount(p.row.destination, str(p.source), not p.row.writable, p.row.propagation, p.row.recursive)
+        BundleMount(p.row.destination, str(p.source), _read_only(p), p.row.propagation, p.row.recursive)
         for p in points
         if p.source is not None
     ]
+
+
+def _read_only(point: Point) -> bool:
+    """As asked for; and what is mounted read-only on the host stays so: crun would make it writable."""
+    assert point.source is not None
+    return not point.row.writable or bool(os.statvfs(point.source).f_flag & os.ST_RDONLY)
 
 
 def _devices(record: Record) -> list[devices.Device]:
