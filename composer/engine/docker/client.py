@@ -117,7 +117,8 @@ class Client:
         except TimeoutError as error:
             raise Unavailable(f"the engine at {self.host} did not answer {method} {path} within {timeout:g} s") from error
         if reply.status >= 400:
-            raise fault(reply.status, b"" if method == "HEAD" else await reply.read())
+            said = await reply.read()
+            raise fault(reply.status, said or f"{method} {path}: HTTP status {reply.status}".encode())
         return reply
 
     async def call(
