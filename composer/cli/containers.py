@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from composer.cli.client import Client
-from composer.errors import ComposerError
 
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
@@ -40,16 +39,6 @@ def short_name(row: Summary) -> str:
     full, project = name(row), label(row, PROJECT)
     default = f"{project}-{label(row, SERVICE)}-{label(row, NUMBER)}"
     return full[len(project) + 1 :] if full in (default, default.replace("-", "_")) else full
-
-
-def running_one(client: Client, project: str, service: str, index: int = 0, *, all: bool = False, oneoff: bool = False) -> Summary:
-    """The service's container number ``index`` (0: the first). Raises ComposerError in docker compose's words."""
-    rows = of_project(client, project, all=all, oneoff=oneoff, services=[service])
-    if index:
-        rows = [row for row in rows if label(row, NUMBER) == str(index) and label(row, ONEOFF) != "True"]
-    if not rows:
-        raise ComposerError(f'service "{service}" is not running' + (f" container #{index}" if index else ""), code="cli.not-running")
-    return rows[0]
 
 
 def exit_code(row: Summary) -> int:

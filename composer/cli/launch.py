@@ -16,7 +16,10 @@ CONFLICT, NOT_FOUND = 409, 404
 
 
 class Launch:
-    """``stdin``: is ours given to it? ``keys``: what detaches. ``remove``: it goes when it ends (``auto``: the engine does that itself)."""
+    """``stdin``: is ours given to it? ``keys``: what detaches. ``removes``: the engine removes it when it ends. ``proxy``: pass signals on.
+
+    ``failed``: the exit code when it cannot be started; None: as docker run has it (125, 126, 127).
+    """
 
     def __init__(
         self,
@@ -26,18 +29,18 @@ class Launch:
         tty: bool,
         stdin: bool,
         keys: bytes,
-        remove: bool = False,
-        auto: bool = False,
+        removes: bool = False,
         proxy: bool = True,
+        failed: int | None = None,
     ) -> None:
         self.client = client
         self.container = container
         self.tty = tty
         self.stdin = stdin
         self.keys = keys
-        self.remove = remove
-        self.auto = auto
+        self.removes = removes
         self.proxy = proxy
+        self.failed = failed
 
     def start(self) -> None:
         """Only start it. Raises ApiError with the exit code that docker run has for it."""
@@ -46,6 +49,7 @@ class Launch:
         except ApiError as error:
             error.exit_code = DAEMON_FAILED
             command_error(error)
+            error.exit_code = error.exit_code if self.failed is None else self.failed
             self._gone()
             raise
 
@@ -54,7 +58,7 @@ class Launch:
         reply = self.client.hijack(
             f"/containers/{self.container}/attach", {"stream": True, "stdin": self.stdin, "stdout": True, "stderr": True}
         )
-        condition = {"condition": "removed" if self.auto else "next-exit"}
+        condition = {"condition": "removed" if self.removes else "next-exit"}
         ended = self.client.stream("POST", f"/containers/{self.container}/wait", condition)  # its head says: the wait has begun
         self.start()
         session = Session(
@@ -72,8 +76,6 @@ class Launch:
         answer = ended.json() or {}
         if (answer.get("Error") or {}).get("Message"):
             raise ApiError(500, answer["Error"]["Message"])
-        if self.remove and not self.auto:
-            self._gone()
         return int(answer.get("StatusCode", EXIT_FAILED))
 
     def _resize(self, rows: int, columns: int) -> None:
@@ -90,8 +92,8 @@ class Launch:
                 raise
 
     def _gone(self) -> None:
-        """Remove it; somebody else may have done that."""
-        if not (self.remove or self.auto):
+        """It has not run, so the engine does not remove it; somebody else may have done that."""
+        if not self.removes:
             return
         try:
             self.client.delete(f"/containers/{self.container}", {"force": True, "v": True})

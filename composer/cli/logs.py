@@ -119,7 +119,7 @@ class LogStream:
     def _line(self, stream: int, raw: bytes) -> Line:
         time, _, text = raw.partition(b" ")
         self.last = max(self.last, time)
-        return Line(time, stream, text[:-1] if self.frames is None and text.endswith(b"\r") else text)
+        return Line(time, stream, text)
 
 
 def open_logs(client: Client, row: Summary, wanted: Wanted) -> LogStream:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from composer.cli.app import App
+from composer.cli.client import Client
+from composer.cli.containers import NUMBER, Summary, label, of_project
 from composer.errors import ComposerError
 
 
@@ -39,3 +41,18 @@ def resolve(app: App, wanted: Iterable[str] = ()) -> Project:
         if name not in services:
             raise NoSuchService(name, services)
     return Project(str(found["name"]), services)
+
+
+def container_of(client: Client, stack: Project, service: str, index: int = 0, *, all: bool = False) -> Summary:
+    """The service's container number ``index`` (0: the first); ``all``: a stopped one, too.
+
+    A service that the file does not have (any more) is found as long as it has containers. Raises ComposerError in docker compose's words.
+    """
+    rows = of_project(client, stack.name, all=all, services=[service])
+    if index:
+        rows = [row for row in rows if label(row, NUMBER) == str(index)]
+    if rows:
+        return rows[0]
+    if stack.services is not None and service not in stack.services:
+        raise NoSuchService(service, stack.services)
+    raise ComposerError(f'service "{service}" is not running' + (f" container #{index}" if index else ""), code="cli.not-running")

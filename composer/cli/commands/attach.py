@@ -6,9 +6,8 @@ import click
 
 from composer.cli.app import app
 from composer.cli.attached import attach_to
-from composer.cli.containers import running_one
 from composer.cli.options import files
-from composer.cli.resolve import resolve
+from composer.cli.resolve import container_of, resolve
 from composer.cli.terminal import detach_keys
 
 
@@ -22,6 +21,6 @@ from composer.cli.terminal import detach_keys
 def attach(service: str, keys: str, index: int, no_stdin: bool, sig_proxy: bool) -> int:
     """Attach local standard input, output, and error streams to a service's running container."""
     application = app()
-    stack = resolve(application, [service])
-    found = running_one(application.client, stack.name, service, index)
+    stack = resolve(application)
+    found = container_of(application.client, stack, service, index)
     return attach_to(application.client, found["Id"], stdin=not no_stdin, proxy=sig_proxy, keys=detach_keys(keys))

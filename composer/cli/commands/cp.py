@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from composer.cli.app import App, app
-from composer.cli.containers import Summary, name, of_project, running_one
+from composer.cli.containers import Summary, name, of_project
 from composer.cli.copy import Remote, into, out_of
 from composer.cli.options import files
-from composer.cli.resolve import resolve
+from composer.cli.resolve import container_of, resolve
 from composer.errors import ComposerError
 
 
@@ -46,10 +46,8 @@ def split(text: str) -> tuple[str, str]:
 
 
 def _containers(application: App, service: str, index: int, all_: bool) -> list[Summary]:
-    stack = resolve(application, [service])
+    stack = resolve(application)
     if index:
-        return [running_one(application.client, stack.name, service, index, all=True)]
+        return [container_of(application.client, stack, service, index, all=True)]
     rows = of_project(application.client, stack.name, all=True, oneoff=all_, services=[service])
-    if not rows:
-        raise ComposerError(f'no container found for service "{service}"', hint="is it up? see: composer ps -a")
-    return rows
+    return rows or [container_of(application.client, stack, service, all=True)]

@@ -9,9 +9,8 @@ import click
 
 from composer.cli.app import app
 from composer.cli.client import ApiError, Client, command_error
-from composer.cli.containers import running_one
 from composer.cli.options import files
-from composer.cli.resolve import resolve
+from composer.cli.resolve import container_of, resolve
 from composer.cli.session import Session
 from composer.cli.terminal import detach_keys, is_terminal
 from composer.errors import ComposerError
@@ -47,8 +46,8 @@ def exec_(
 ) -> int:
     """Execute a command in a running container of a service."""
     application = app()
-    stack = resolve(application, [service])
-    found = running_one(application.client, stack.name, service, index)
+    stack = resolve(application)
+    found = container_of(application.client, stack, service, index)
     wants_tty = not detach and not no_tty and is_terminal(1) and is_terminal(0)
     config = {
         "AttachStdin": not detach,

@@ -6,9 +6,8 @@ import click
 
 from composer.cli.app import app
 from composer.cli.commands.container.files import commit_to, export_to
-from composer.cli.containers import running_one
 from composer.cli.options import files
-from composer.cli.resolve import resolve
+from composer.cli.resolve import container_of, resolve
 
 index_ = click.option("--index", type=int, default=0, metavar="N", help="Number of the container, if the service has several.")
 
@@ -39,5 +38,5 @@ def export(service: str, index: int, output: str | None) -> None:
 
 def _container(service: str, index: int) -> str:
     application = app()
-    stack = resolve(application, [service])
-    return str(running_one(application.client, stack.name, service, index, all=True)["Id"])
+    stack = resolve(application)
+    return str(container_of(application.client, stack, service, index, all=True)["Id"])

@@ -7,9 +7,9 @@ import sys
 import click
 
 from composer.cli.app import app
-from composer.cli.containers import name, running_one
+from composer.cli.containers import name
 from composer.cli.options import files
-from composer.cli.resolve import resolve
+from composer.cli.resolve import container_of, resolve
 from composer.errors import ComposerError
 
 
@@ -22,8 +22,8 @@ from composer.errors import ComposerError
 def port(service: str, private: int, index: int, protocol: str) -> None:
     """Print the public port for a port binding."""
     application = app()
-    stack = resolve(application, [service])
-    row = running_one(application.client, stack.name, service, index)
+    stack = resolve(application)
+    row = container_of(application.client, stack, service, index)
     found = [
         p for p in row.get("Ports") or () if p["PrivatePort"] == private and (p.get("Type") or "tcp") == protocol and p.get("PublicPort")
     ]

@@ -15,6 +15,7 @@ from composer.cli.launch import Launch
 from composer.cli.options import files
 from composer.cli.stack import run as call
 from composer.cli.terminal import detach_keys, is_terminal
+from composer.errors import EXIT_FAILED
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -77,7 +78,8 @@ def run(service: str, command: tuple[str, ...], **flags: Any) -> int:
         tty=bool(result.get("tty", tty)),
         stdin=bool(result.get("stdin", options["interactive"])),
         keys=detach_keys("ctrl-p,ctrl-q"),
-        auto=flags["rm"],
+        removes=flags["rm"],
+        failed=EXIT_FAILED,
     )
     if not detach:
         return launch.run()

@@ -46,7 +46,7 @@ def run(image: str, command: tuple[str, ...], detach: bool, sig_proxy: bool, key
             tty=flags["tty"],
             stdin=stdin,
             keys=detach_keys(keys),
-            auto=flags["rm"],
+            removes=flags["rm"],
             proxy=sig_proxy,
         )
     except ValueError as error:
