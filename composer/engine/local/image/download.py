@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from composer.engine.errors import EngineError, Unavailable
+from composer.engine.local.archive import finish
 from composer.engine.local.image.blobs import Blobs, Incoming
 from composer.engine.local.image.manifest import Descriptor
 from composer.engine.local.image.registry import Registry
@@ -44,11 +45,21 @@ async def _stream(registry: Registry, url: str, scope: str, wanted: Descriptor, 
     async with registry.stream("GET", url, scope=scope, headers=headers, accept=(200, 206)) as response:
         if blob.size and not _continues(response.status_code, response.headers.get("content-range", ""), blob.size):
             blob.restart()
-        async for chunk in response.aiter_raw(_CHUNK):
-            if blob.size + len(chunk) > wanted.size:
-                raise EngineError(f"filesystem layer verification failed for digest {wanted.digest}: more than {wanted.size} bytes came")
-            await asyncio.to_thread(blob.write, chunk)
-            progress(blob.size)
+        pending = bytearray()
+        try:
+            async for chunk in response.aiter_raw():
+                if blob.size + len(pending) + len(chunk) > wanted.size:
+                    raise EngineError(
+                        f"filesystem layer verification failed for digest {wanted.digest}: more than {wanted.size} bytes came"
+                    )
+                pending += chunk
+                if len(pending) >= _CHUNK:
+                    data, pending = bytes(pending), bytearray()
+                    await finish(lambda data=data: blob.write(data))  # type: ignore[misc]
+                    progress(blob.size)
+        finally:
+            if pending:  # what came before the connection broke need not come again
+                blob.write(bytes(pending))
 
 
 def _continues(status: int, content_range: str, size: int) -> bool:

@@ -26,6 +26,7 @@ ACCEPTED = (OCI_INDEX, DOCKER_INDEX, OCI_MANIFEST, DOCKER_MANIFEST)
 _MACHINES = {"x86_64": ("amd64", ""), "aarch64": ("arm64", "v8"), "armv7l": ("arm", "v7"), "armv6l": ("arm", "v6")} | {
     name: (name, "") for name in ("ppc64le", "s390x", "riscv64", "loong64")
 }
+_VARIANTS = {"arm64": "v8", "arm": "v7"}  # what is meant when none is said
 _LAYERS_LIMIT = 500  # what overlayfs mounts at most
 
 
@@ -137,7 +138,7 @@ class Platform:
             raise InvalidArgument(f'"{text}" is an invalid platform', hint="write it as linux/amd64 or linux/arm64/v8")
         if len(parts) == 1:
             parts = ["linux", parts[0]]
-        architecture, variant = _MACHINES.get(parts[1], (parts[1], ""))
+        architecture, variant = _MACHINES.get(parts[1], (parts[1], _VARIANTS.get(parts[1], "")))
         return cls(parts[0], architecture, parts[2] if len(parts) == 3 else variant)
 
 
