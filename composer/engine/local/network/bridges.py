@@ -30,7 +30,7 @@ class Bridges:
         self._layout = layout
         self._kernel = kernel
         self._pools: dict[str, list[Pool]] = {}
-        self._made: set[str] = set()
+        self._made: dict[str, int] = {}  # network id -> index of its bridge
         self._making: dict[str, asyncio.Lock] = {}
         self._leaving: dict[str, asyncio.Task[None]] = {}
         self._default_mtu = 1500
@@ -91,38 +91,40 @@ class Bridges:
         routes, known, _ = await self._kernel.routes()
         self._learn_mtu(routes, known)
 
-    async def ensure(self, network: Network) -> None:
-        """The bridge exists, is up, has its addresses."""
+    async def ensure(self, network: Network) -> bool:
+        """The bridge exists, is up, has its addresses; whether it had to be made."""
         if network.id in self._made:
-            return
+            return False
         lock = self._making.setdefault(network.id, asyncio.Lock())
         async with lock:
-            if network.id not in self._made:
-                await self._wait_for_leaving(network)
-                await self._make(network)
-                self._made.add(network.id)
+            if network.id in self._made:
+                return True  # by another call, whose firewall swap may still be under way
+            await self._wait_for_leaving(network)
+            self._made[network.id] = await self._make(network)
         self._making.pop(network.id, None)
+        return True
 
     async def _wait_for_leaving(self, network: Network) -> None:
         """A removed bridge with the same addresses must be gone first."""
         if self._leaving and network.ipam.config:
             await asyncio.gather(*self._leaving.values())
 
-    async def _make(self, network: Network) -> None:
+    async def _make(self, network: Network) -> int:
         name = self.name(network)
         gateways = self.gateways(network)
         mac = "02:42:" + ":".join(f"{b:02x}" for b in bytes.fromhex(network.id[:8]))
         mtu = self.mtu(network)
 
-        def work(kernel: Kernel = self._kernel) -> None:
-            route = kernel.route
+        def work() -> int:
+            route = self._kernel.route
             route.do([links.new_bridge(name, mac, mtu, self.alias)])
             found = links.link(route, name)
             index = found.index if found else 0
             route.do([links.set_up(index), *(links.new_address(index, gateway) for gateway in gateways)])
             self._settings(name, [g.version for g in gateways])
+            return index
 
-        await self._kernel.run(work)
+        return await self._kernel.run(work)
 
     def gateways(self, network: Network) -> list[Interface]:
         """The bridge's own addresses."""
@@ -172,7 +174,7 @@ class Bridges:
         """Take the bridge down, off the reply's path: the kernel needs 30-65 ms for one (FACTS 2). `settle` waits for it."""
         self._pools.pop(network.id, None)
         made = network.id in self._made
-        self._made.discard(network.id)
+        self._made.pop(network.id, None)
         if not made:
             return
         task = asyncio.get_running_loop().create_task(self._kernel.send([links.delete_link(self.name(network))]))
@@ -185,10 +187,14 @@ class Bridges:
 
     def lost(self, network_id: str) -> None:
         """The bridge is not as it should be: the next `ensure` makes it again."""
-        self._made.discard(network_id)
+        self._made.pop(network_id, None)
 
     def is_made(self, network_id: str) -> bool:
         return network_id in self._made
+
+    def has_index(self, index: int) -> bool:
+        """Whether the link of that index is one of our bridges."""
+        return index in self._made.values()
 
     def rule(self, network: Network) -> BridgeRule:
         """What the firewall has to know."""

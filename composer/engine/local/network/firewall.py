@@ -9,6 +9,7 @@ from composer.engine.errors import EngineError
 from composer.engine.local.network.kernel import Kernel
 from composer.engine.local.network.ruleset import BridgeRule, PortRule, render
 
+_QUIET = 0.5  # seconds
 Facts = tuple[Iterable[BridgeRule], Iterable[PortRule]]
 
 
@@ -21,6 +22,9 @@ class Firewall:
         self._facts = facts
         self._applied = ""
         self._generation = -1
+        self._baseline: str | None = None  # what nft lists for the rules as we applied them
+        self._timer: asyncio.TimerHandle | None = None
+        self._listing_task: asyncio.Task[None] | None = None
         self._waiting: list[asyncio.Future[None]] = []
         self._swapping: asyncio.Task[None] | None = None
 
@@ -50,17 +54,39 @@ class Firewall:
     async def _swap(self, *, always: bool = False) -> None:
         text = render(self._table, *self._facts())
         if text != self._applied or always:
-            self._applied = ""
+            self._applied, self._baseline = "", None
             self._generation = await self._kernel.swap(text)
             self._applied = text
+            self._remember_later()
+
+    def _remember_later(self) -> None:
+        """List what was applied once it has stood for a moment: comparing with it costs no swap, so engines never wake each other."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(_QUIET, self._remember)
+
+    def _remember(self) -> None:
+        self._listing_task = asyncio.get_running_loop().create_task(self._take_baseline())
+
+    async def _take_baseline(self) -> None:
+        listing = await self._listing()
+        if await self._kernel.generation() == self._generation:
+            self._baseline = listing
 
     async def heal(self) -> bool:
         """Put the table right when it is not ours any more; whether it was so. Costs nothing while nobody changed any nft rule."""
-        if not self._applied or await self._kernel.generation() == self._generation:
+        generation = await self._kernel.generation()
+        if not self._applied or generation == self._generation:
             return False
-        before = await self._listing()
+        before, expected = await self._listing(), self._baseline
+        if before == expected:
+            self._generation = generation
+            return False
         await self._swap(always=True)
-        return await self._listing() != before
+        if expected is not None:
+            return True
+        self._baseline = await self._listing()
+        return self._baseline != before
 
     async def _listing(self) -> str:
         try:
@@ -75,5 +101,8 @@ class Firewall:
 
     async def close(self) -> None:
         """Wait for what is under way; the rules stay."""
-        if self._swapping is not None:
-            await self._swapping
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in (self._swapping, self._listing_task):
+            if task is not None:
+                await task

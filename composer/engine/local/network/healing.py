@@ -43,6 +43,7 @@ class Healing:
         self._lock = asyncio.Lock()
         self._watch: Watch | None = None
         self._again = asyncio.Event()
+        self._links_too = False
         self._task: asyncio.Task[None] | None = None
 
     # --- at start -----------------------------------------------------------------------------------------------------
@@ -58,8 +59,12 @@ class Healing:
 
     async def start(self) -> None:
         """Heal at once from now on when the kernel tells of a change."""
-        self._watch = Watch(self._kernel.tid, self._is_wanted, self._again.set)
+        self._watch = Watch(self._kernel.tid, self._is_wanted, self._bridges.has_index, self._notice)
         self._task = asyncio.get_running_loop().create_task(self._follow())
+
+    def _notice(self, rules_only: bool) -> None:
+        self._links_too = self._links_too or not rules_only
+        self._again.set()
 
     async def close(self) -> None:
         watch, self._watch = self._watch, None
@@ -74,8 +79,9 @@ class Healing:
         while True:
             await self._again.wait()
             self._again.clear()
+            links_too, self._links_too = self._links_too, False
             try:
-                for what in await self.heal():
+                for what in await (self.heal() if links_too else self._mend_rules()):
                     _log.warning("put right: %s", what)
             except EngineError as error:
                 _log.error("the network is not as it should be, and cannot be put right now: %s", error.message)
@@ -103,9 +109,10 @@ class Healing:
                 found, _ = await self._kernel.picture()
             mended += await self._mend_cables(cables, found)
             mended += await self._bridges.mend_settings(self._made())
-            if await self._firewall.heal():
-                mended.append(f"nft table {self._layout.table}")
-            return mended
+            return mended + await self._mend_rules()
+
+    async def _mend_rules(self) -> list[str]:
+        return [f"nft table {self._layout.table}"] if await self._firewall.heal() else []
 
     async def _mend_bridge(self, network: Network, found: dict[str, Link], addresses: list[tuple[int, Interface]]) -> list[str]:
         bridge = found.get(self._bridges.name(network))
@@ -123,7 +130,7 @@ class Healing:
         names = {network.id: self._bridges.name(network) for network in self._made()}
         mended = []
         for name, (network_id, container) in cables.items():
-            if not self._sandboxes.is_wired(container, name) or network_id not in names:
+            if not self._sandboxes.has_cable(name) or network_id not in names:
                 continue  # gone meanwhile
             link, bridge = found.get(name), found.get(names[network_id])
             if link is None:

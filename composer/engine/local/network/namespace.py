@@ -15,20 +15,22 @@ from composer.engine.local.linux.mount import MS_SHARED, bind, mount, mounts, un
 from composer.engine.local.linux.namespace import CLONE_NEWNET, setns, unshare
 
 _SYSCTLS = {  # dockerd's defaults for a container with its own network: any user may serve port 80 and ping
-    "net/ipv4/ip_unprivileged_port_start": "0",
-    "net/ipv4/ping_group_range": "0 2147483647",
+    "/proc/sys/net/ipv4/ip_unprivileged_port_start": b"0",
+    "/proc/sys/net/ipv4/ping_group_range": b"0 2147483647",
 }
 
 
 @contextmanager
 def created(path: Path, home: int) -> Iterator[None]:
     """Inside: the thread is in a new namespace that is pinned at ``path``. ``home``: fd of the namespace to return to."""
-    path.touch(mode=0o444)
+    os.close(os.open(path, os.O_CREAT | os.O_RDONLY | os.O_CLOEXEC, 0o444))
     unshare(CLONE_NEWNET)
     try:
         bind("/proc/thread-self/ns/net", path)
         for name, value in _SYSCTLS.items():
-            Path("/proc/sys", name).write_text(value)
+            fd = os.open(name, os.O_WRONLY | os.O_CLOEXEC)
+            os.write(fd, value)
+            os.close(fd)
         yield
     finally:
         setns(home, CLONE_NEWNET)

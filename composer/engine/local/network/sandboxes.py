@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import ip_address
 
 from composer.engine.errors import Conflict, EngineError, InvalidArgument, NotRunning
@@ -35,12 +35,11 @@ Find = Callable[[str], Network]  # by name or id; NotFound
 
 @dataclass
 class Live:
-    """A sandbox in memory. ``view``: what its resolver sees. ``wired``: the host ends of its cables that were made."""
+    """A sandbox in memory. ``view``: what its resolver sees."""
 
     row: SandboxRow
     view: View
     resolver: Resolver | None = None
-    wired: set[str] = field(default_factory=set)
 
 
 class Sandboxes:
@@ -58,6 +57,7 @@ class Sandboxes:
         self._live: dict[str, Live] = {}
         self._members: dict[str, dict[str, EndpointRow]] = {}  # network id -> container -> endpoint
         self._zones: dict[str, Zone] = {}
+        self._cables: dict[str, tuple[str, str]] = {}  # host end -> (network id, container), of those that were made
         self._ports: HostPorts | None = None
         self.upstream = Upstream()
         self.firewall: Firewall
@@ -94,11 +94,11 @@ class Sandboxes:
         self._adopt(row)
         try:
             await self._rows.put(row.container, row, durable=False)
-            for endpoint in row.endpoints:
-                await self._bridges.ensure(self._find(endpoint.network))
+            made = [await self._bridges.ensure(self._find(endpoint.network)) for endpoint in row.endpoints]
             wired = await self._kernel.wire(self._wish(row))
             self._serve(row, wired)
-            await self.firewall.apply()
+            if row.published or any(made):
+                await self.firewall.apply()
         except BaseException:
             await asyncio.shield(self.release(row.container))
             raise
@@ -205,9 +205,12 @@ class Sandboxes:
 
     def _serve(self, row: SandboxRow, wired: Wired) -> None:
         live = self._live[row.container]
-        live.wired = {endpoint.link for endpoint in row.endpoints}
+        self._wired(row)
         if wired.udp is not None and wired.tcp is not None:
             live.resolver = Resolver(wired.udp, wired.tcp, lambda: live.view, self.upstream)
+
+    def _wired(self, row: SandboxRow) -> None:
+        self._cables.update((endpoint.link, (endpoint.network, row.container)) for endpoint in row.endpoints)
 
     def _announce(self, row: SandboxRow) -> None:
         for endpoint in row.endpoints:
@@ -254,6 +257,7 @@ class Sandboxes:
         if live and live.resolver:
             live.resolver.close()
         for endpoint in row.endpoints:
+            self._cables.pop(endpoint.link, None)
             self._members.get(endpoint.network, {}).pop(container_id, None)
             if endpoint.network in self._zones:
                 self._zones[endpoint.network].remove(container_id)
@@ -299,7 +303,7 @@ class Sandboxes:
             cable = self._cable(changed, endpoint)
             where = endpoints.gateways(changed.endpoints)
             await self._kernel.wire(Wish(self._layout.netns(container_id), fresh=False, cables=(cable,), gateways=where))
-            live.wired.add(endpoint.link)
+            self._wired(changed)
             await self.firewall.apply()
         except BaseException:
             await asyncio.shield(self.unplug(container_id, network))
@@ -315,7 +319,8 @@ class Sandboxes:
             return
         if network.id in self._zones:
             self._zones[network.id].remove(container_id)
-        live.wired -= {e.link for e in gone}
+        for endpoint in gone:
+            self._cables.pop(endpoint.link, None)
         await self._kernel.send([links.delete_link(e.link) for e in gone])
         changed = live.row.replace(endpoints=tuple(e for e in live.row.endpoints if e.network != network.id))
         where = endpoints.gateways(changed.endpoints)
@@ -341,19 +346,10 @@ class Sandboxes:
 
     def cables(self) -> dict[str, tuple[str, str]]:
         """host end -> (network id, container id) of all cables that were made."""
-        return {
-            endpoint.link: (endpoint.network, container)
-            for container, live in self._live.items()
-            for endpoint in live.row.endpoints
-            if endpoint.link in live.wired
-        }
-
-    def is_wired(self, container_id: str, link: str) -> bool:
-        live = self._live.get(container_id)
-        return live is not None and link in live.wired
+        return dict(self._cables)
 
     def has_cable(self, link: str) -> bool:
-        return any(link in live.wired for live in self._live.values())
+        return link in self._cables
 
     def owned_links(self, containers: Collection[str]) -> set[str]:
         """The host ends that the rows of these containers own."""
@@ -396,10 +392,10 @@ class Sandboxes:
                 wish = Wish(self._layout.netns(row.container), fresh=False, dns=DNS_ADDRESS, redirect=row.dns_redirect)
                 self._serve(row, await self._kernel.wire(wish))
             except EngineError as error:
-                self._live[row.container].wired = {endpoint.link for endpoint in row.endpoints}
+                self._wired(row)
                 problems.append(f"no name server for {row.name}: {error.message}")
         else:
-            self._live[row.container].wired = {endpoint.link for endpoint in row.endpoints}
+            self._wired(row)
         self._announce(row)
         return problems
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,11 +28,16 @@ class Upstream:
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(_AT_ONCE)
         self._seen: tuple[int, int] = (0, 0)
+        self._looked = 0.0
         self._conf = ResolvConf()
 
     def host(self) -> ResolvConf:
-        """The host's resolv.conf; read again when it changed."""
+        """The host's resolv.conf; read again when it changed (looked at once a second)."""
         path = _HOST
+        now = time.monotonic()
+        if now - self._looked < 1.0:
+            return self._conf
+        self._looked = now
         try:
             status = path.stat()
             if (status.st_mtime_ns, status.st_ino) != self._seen:

@@ -9,6 +9,7 @@ import asyncio
 import ctypes
 import socket
 import struct
+import sys
 from collections.abc import Callable, Sequence
 
 from composer.engine.local.network import links
@@ -23,12 +24,19 @@ _GATHER = 0.02  # seconds in which more of the same event may come
 
 
 class Watch:
-    """Calls ``changed``, once for the events of a moment, until `close`. ``concerned``: whether a link of that name is ours and wanted."""
+    """Calls ``changed``, once for the events of a moment, until `close`; with True when only nft rules may differ.
 
-    def __init__(self, own_thread: int, concerned: Callable[[str], bool], changed: Callable[[], None]) -> None:
+    ``is_wanted``: whether a link of that name is ours and should exist. ``is_bridge``: whether the index is that of a bridge of ours.
+    """
+
+    def __init__(
+        self, own_thread: int, is_wanted: Callable[[str], bool], is_bridge: Callable[[int], bool], changed: Callable[[bool], None]
+    ) -> None:
         self._own_thread = own_thread
-        self._concerned = concerned
+        self._is_wanted = is_wanted
+        self._is_bridge = is_bridge
         self._changed = changed
+        self._rules_only = True
         self._loop = asyncio.get_running_loop()
         self._pending: asyncio.TimerHandle | None = None
         groups = (links.RTNLGRP_LINK, links.RTNLGRP_IPV4_IFADDR, links.RTNLGRP_IPV6_IFADDR)
@@ -52,12 +60,12 @@ class Watch:
             if data is None:
                 return
             if data == b"" or any(is_drift(kind, body) for kind, _, body in split(data)):
-                self._notice()
+                self._notice(rules=one is self._filter)
 
     def _is_link_drift(self, kind: int, body: bytes) -> bool:
         if kind == links.RTM_DELADDR:
-            return len(body) >= 8 and body[3] != _SCOPE_LINK
-        return kind == links.RTM_DELLINK and self._concerned(links.link_name(body))
+            return body[3] != _SCOPE_LINK and self._is_bridge(int.from_bytes(body[4:8], sys.byteorder))
+        return kind == links.RTM_DELLINK and self._is_wanted(links.link_name(body))
 
     def _is_rule_drift(self, kind: int, body: bytes) -> bool:
         if kind != _NFT_NEWGEN:
@@ -65,13 +73,15 @@ class Watch:
         pid = next((int.from_bytes(value, "big") for key, value in attributes(body, 4) if key == _GEN_PROC_PID), 0)
         return pid != self._own_thread
 
-    def _notice(self) -> None:
+    def _notice(self, *, rules: bool) -> None:
+        self._rules_only = self._rules_only and rules
         if self._pending is None:
             self._pending = self._loop.call_later(_GATHER, self._tell)
 
     def _tell(self) -> None:
+        rules_only, self._rules_only = self._rules_only, True
         self._pending = None
-        self._changed()
+        self._changed(rules_only)
 
 
 def _let_through(fd: int, kinds: Sequence[int]) -> None:
