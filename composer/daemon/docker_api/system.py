@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from composer.daemon.docker_api.summary import summary
 from composer.daemon.request import Request
@@ -14,10 +15,18 @@ from composer.daemon.response import Answer, Response, json_response
 from composer.daemon.router import NEWEST, OLDEST, Route
 from composer.engine.errors import Unsupported
 from composer.engine.interface import Engine
+from composer.engine.model import Container, Volume, VolumeUsage
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}  # uname's word -> Go's
 API = f"{NEWEST[0]}.{NEWEST[1]}"
 HEADERS = {"Api-Version": API, "Docker-Experimental": "false", "Ostype": "linux"}  # with every response, as dockerd
+
+
+@runtime_checkable
+class Sized(Protocol):
+    """Volumes that can say how large one is (in bytes)."""
+
+    async def size(self, name: str) -> int: ...
 
 
 class SystemRoutes:
@@ -87,14 +96,23 @@ class SystemRoutes:
         sums = await engine.disk_usage()
         return json_response(
             {
-                "LayersSize": sum(one.size for one in sums if one.kind == "image"),
+                "LayersSize": sum(one.size for one in sums if one.kind == "Images"),
                 "Images": images,
                 "Containers": [summary(one, now) for one in containers],
-                "Volumes": [one.to_wire() for one in await engine.volumes.list()],
+                "Volumes": [one.to_wire() for one in await self._volumes(containers)],
                 "BuildCache": [],
                 "ComposerDiskUsage": [one.to_wire() for one in sums],
             }
         )
+
+    async def _volumes(self, containers: Sequence[Container]) -> list[Volume]:
+        users = Counter(mount.name for one in containers for mount in one.mounts if mount.type == "volume")
+        volumes = self._engine.volumes
+        found = []
+        for one in await volumes.list():
+            size = await volumes.size(one.name) if isinstance(volumes, Sized) else -1
+            found.append(one.replace(usage_data=VolumeUsage(size=size, ref_count=users[one.name])))
+        return found
 
     async def auth(self, request: Request) -> Answer:
         raise Unsupported("checking a registry's credentials is not supported", hint="they are checked by the next pull or push")

@@ -63,7 +63,7 @@ class StackApi:
     async def start(self) -> None:
         """Begin to look after the stacks."""
         write_atomic(self.stacks.place.directory / ".boot", self.stacks.place.boot.encode())
-        self.stacks.changed = self.controller.forgive
+        self.stacks.changed = self.controller.after_command
         self._task = asyncio.create_task(self.controller.run())
 
     def routes(self) -> list[Route]:

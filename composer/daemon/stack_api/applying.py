@@ -8,7 +8,7 @@ from composer.daemon.stack_api.call import Call
 from composer.daemon.stack_api.content import write_content
 from composer.engine.interface import Engine
 from composer.reconcile.execute import Execution, first_error
-from composer.reconcile.model import Live, Outcome, Plan, Policy, Progress, Ref, Resource
+from composer.reconcile.model import Live, Outcome, Plan, Progress, Ref, Resource
 
 
 async def apply(
@@ -38,6 +38,11 @@ def raise_first(outcomes: list[Outcome]) -> None:
         raise error
 
 
+def failed_services(outcomes: list[Outcome]) -> frozenset[str]:
+    """The services with an action that failed or was skipped."""
+    return frozenset(outcome.action.service for outcome in outcomes if outcome.result != "done")
+
+
 def write_files(want: Mapping[Ref, Resource]) -> None:
     """The content of secrets and configs, where the containers will look for it."""
     for ref, resource in want.items():
@@ -51,6 +56,3 @@ def tell_running(call: Call, plan: Plan, have: Mapping[Ref, Live], project: str,
     for ref, live in sorted(have.items()):
         if ref.kind == "container" and live.project == project and live.service in services and live.running and ref not in touched:
             call.progress(Progress(f"Container {ref.name}", "Running", done=True))
-
-
-__all__ = ["Policy", "apply", "raise_first", "tell_running", "write_files"]

@@ -35,6 +35,11 @@ class Call:
         self._task: asyncio.Task[None] | None = None
         self._quiet: set[str] = set()
 
+    def variable(self, name: str) -> bool:
+        """Whether a variable of the client's environment says yes."""
+        environment = self.project.get("environment") or {}
+        return str(environment.get(name, "")).lower() in ("1", "true", "yes", "on", "y", "t")
+
     async def send(self, line: Line) -> None:
         """As `emit`, at the pace of the client."""
         if self.room is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from composer.daemon.stack_api.applying import apply, raise_first
+from composer.daemon.stack_api.applying import apply, failed_services, raise_first
 from composer.daemon.stack_api.call import Call
 from composer.daemon.stack_api.stacks import Stacks
 from composer.daemon.stack_api.store import PAUSED, REMOVED, RUNNING, STOPPED
@@ -30,7 +30,7 @@ async def _act(stacks: Stacks, call: Call, verb: str, intent: str, make: Callabl
         if intent:
             await _mean(stacks, about, lives, intent)
         outcomes = await apply(stacks.engine, call, about.name, make(about, lives), about.want, have)
-        stacks.changed(about.name)
+        stacks.changed(about.name, failed_services(outcomes))
         raise_first(outcomes)
     return {"project": about.name, "changed": bool(outcomes)}
 
@@ -79,7 +79,7 @@ async def remove(stacks: Stacks, call: Call) -> Line:
         if stacks.store.known(about.name):
             await stacks.store.keep(row.wanting({name: REMOVED for name in gone if name in row.intent}))
         outcomes = await apply(stacks.engine, call, about.name, plan, about.want, have)
-        stacks.changed(about.name)
+        stacks.changed(about.name, failed_services(outcomes))
         raise_first(outcomes)
     return {"project": about.name, "changed": True}
 
@@ -94,6 +94,6 @@ async def restart(stacks: Stacks, call: Call) -> Line:
         plan = plan_restart(about.name, have, names, call.options.number("timeout"), no_deps=call.options.flag("no_deps"))
         await _mean(stacks, about, lives, RUNNING)
         outcomes = await apply(stacks.engine, call, about.name, plan, about.want, have)
-        stacks.changed(about.name)
+        stacks.changed(about.name, failed_services(outcomes))
         raise_first(outcomes)
     return {"project": about.name, "changed": bool(outcomes)}

@@ -71,7 +71,7 @@ class Stacks:
         self.store = Store(state, place.directory)
         self.loader = Loader(self._site)
         self.turns = Turns()
-        self.changed: Callable[[str], None] = _nobody  # the controller, when there is one
+        self.changed: Callable[[str, frozenset[str]], None] = _nobody  # the controller, when there is one
         self._tasks: set[asyncio.Task[None]] = set()
 
     def _site(self, name: str) -> Site:
@@ -172,5 +172,5 @@ def failure(error: ComposerError) -> Line:
     return line | {"hint": error.hint} if error.hint else line
 
 
-def _nobody(_: str) -> None:
+def _nobody(_name: str, _failed: frozenset[str]) -> None:
     return

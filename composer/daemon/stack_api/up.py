@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from composer.daemon.stack_api.applying import apply, raise_first, tell_running, write_files
+from composer.daemon.stack_api.applying import apply, failed_services, raise_first, tell_running, write_files
 from composer.daemon.stack_api.call import Call
 from composer.daemon.stack_api.loader import Loaded
 from composer.daemon.stack_api.options import Options
 from composer.daemon.stack_api.stacks import Stacks
 from composer.daemon.stack_api.store import CREATED, RUNNING
-from composer.engine.errors import EngineError, InvalidArgument, NotFound
+from composer.engine.errors import InvalidArgument, NotFound
 from composer.engine.model import Image
 from composer.errors import ComposerError
 from composer.reconcile.check import check_externals, check_names
@@ -45,8 +45,9 @@ class Situation:
         return selected(services_of(self.want), self.policy)
 
 
-def policy_of(options: Options, stack: Stack) -> Policy:
+def policy_of(call: Call, stack: Stack) -> Policy:
     """The policy that the flags of `up`, `create` and `scale` say."""
+    options = call.options
     if options.flag("force_recreate") and options.flag("no_recreate"):
         raise InvalidArgument("--force-recreate and --no-recreate are incompatible")
     services = options.names("services")
@@ -59,7 +60,7 @@ def policy_of(options: Options, stack: Stack) -> Policy:
         no_recreate=options.flag("no_recreate"),
         always_recreate_deps=options.flag("always_recreate_deps"),
         renew_anon_volumes=options.flag("renew_anon_volumes"),
-        remove_orphans=options.flag("remove_orphans"),
+        remove_orphans=options.flag("remove_orphans") or call.variable("COMPOSE_REMOVE_ORPHANS"),
         scale=scale,
         timeout=options.number("timeout"),
         start=not options.flag("no_start"),
@@ -101,7 +102,7 @@ async def up(stacks: Stacks, call: Call) -> Line:
     """`up`: images, networks, volumes, containers, running. Success means that a fresh plan is empty."""
     loaded = await stacks.load(call)
     stack, _ = loaded.with_services([*call.options.names("services"), *call.options.counts("scale")])
-    policy = policy_of(call.options, stack)
+    policy = policy_of(call, stack)
     async with stacks.turns.take(stack.name, "up", blocked=call.blocked):
         situation = await survey(stacks, call, loaded, policy)
         if call.options.flag("dry_run"):
@@ -115,7 +116,7 @@ async def up(stacks: Stacks, call: Call) -> Line:
             raise
         if call.cancelled:
             await let_go(stacks, situation, outcomes)
-        stacks.changed(stack.name)
+        stacks.changed(stack.name, failed_services(outcomes))
         raise_first(outcomes)
     return result_of(situation, outcomes)
 
@@ -147,7 +148,7 @@ async def converge(stacks: Stacks, call: Call, situation: Situation) -> list[Out
     """Plan, apply, and look again: what is then still to do (a change in the meantime) is done once more."""
     name = situation.stack.name
     first = plan(name, situation.want, situation.have, situation.policy)
-    if not call.options.flag("ignore_orphans"):
+    if not (call.options.flag("ignore_orphans") or call.variable("COMPOSE_IGNORE_ORPHANS")):
         for note in first.notes:
             call.warn(note)
     tell_running(call, first, situation.have, name, frozenset(service.ref.name for service in situation.chosen))
@@ -203,14 +204,14 @@ async def plan_verb(stacks: Stacks, call: Call) -> Line:
     """`plan`: what `up` would do and why; nothing is touched, nobody is waited for."""
     loaded = await stacks.load(call)
     stack, _ = loaded.with_services([*call.options.names("services"), *call.options.counts("scale")])
-    return dry_run(call, await survey(stacks, call, loaded, policy_of(call.options, stack)))
+    return dry_run(call, await survey(stacks, call, loaded, policy_of(call, stack)))
 
 
 async def create(stacks: Stacks, call: Call) -> Line:
     """`create`: as `up`, but nothing is started."""
     loaded = await stacks.load(call)
     stack, _ = loaded.with_services([*call.options.names("services"), *call.options.counts("scale")])
-    policy = replace(policy_of(call.options, stack), start=False)
+    policy = replace(policy_of(call, stack), start=False)
     async with stacks.turns.take(stack.name, "create", blocked=call.blocked):
         situation = await survey(stacks, call, loaded, policy)
         await fetch(stacks, call, situation)
@@ -238,8 +239,9 @@ async def start(stacks: Stacks, call: Call) -> Line:
         await _mean_running(stacks, loaded, stack.name, [name for name in chosen if name in there])
         await asyncio.to_thread(write_files, want)
         found = plan(stack.name, want, have, policy)
-        raise_first(await apply(stacks.engine, call, stack.name, found, want, have, patience=call.options.seconds("wait_timeout")))
-        stacks.changed(stack.name)
+        outcomes = await apply(stacks.engine, call, stack.name, found, want, have, patience=call.options.seconds("wait_timeout"))
+        stacks.changed(stack.name, failed_services(outcomes))
+        raise_first(outcomes)
     return {"project": stack.name}
 
 
@@ -266,9 +268,6 @@ async def scale(stacks: Stacks, call: Call) -> Line:
         await fetch(stacks, call, situation)
         await remember(stacks, loaded, situation)
         outcomes = await converge(stacks, call, situation)
-        stacks.changed(stack.name)
+        stacks.changed(stack.name, failed_services(outcomes))
         raise_first(outcomes)
     return {"project": stack.name}
-
-
-__all__ = ["EngineError", "create", "plan_verb", "scale", "start", "up"]

@@ -69,25 +69,25 @@ def _sums(found: Mapping[str, Any]) -> list[DiskUsage]:
     unused = [row for row in volumes if (row.get("UsageData") or {}).get("RefCount") == 0]
     return [
         DiskUsage(
-            kind="image",
+            kind="Images",
             total=len(images),
             active=sum(row.get("Containers", 0) > 0 for row in images),
             size=found.get("LayersSize") or 0,
             reclaimable=sum(row.get("Size", 0) for row in images if row.get("Containers", 0) <= 0),
         ),
         DiskUsage(
-            kind="container",
+            kind="Containers",
             total=len(containers),
             active=len(containers) - len(idle),
             size=sum(row.get("SizeRw", 0) for row in containers),
             reclaimable=sum(row.get("SizeRw", 0) for row in idle),
         ),
         DiskUsage(
-            kind="volume",
+            kind="Local Volumes",
             total=len(volumes),
             active=len(volumes) - len(unused),
             size=sum(max(0, (row.get("UsageData") or {}).get("Size", 0)) for row in volumes),
             reclaimable=sum(max(0, (row.get("UsageData") or {}).get("Size", 0)) for row in unused),
         ),
-        DiskUsage(kind="build-cache", total=len(caches), size=sum(row.get("Size", 0) for row in caches)),
+        DiskUsage(kind="Build Cache", total=len(caches), size=sum(row.get("Size", 0) for row in caches)),
     ]

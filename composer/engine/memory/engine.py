@@ -124,10 +124,10 @@ class MemoryEngine:
         volumes = sum(1 for name in self.world.volumes if self.volumes.users(name))
         running = sum(record.running for record in self.world.containers.values())
         return (
-            DiskUsage(kind="image", total=len(self.world.images), active=len(used)),
-            DiskUsage(kind="container", total=len(self.world.containers), active=running),
-            DiskUsage(kind="volume", total=len(self.world.volumes), active=volumes),
-            DiskUsage(kind="build-cache"),
+            DiskUsage(kind="Images", total=len(self.world.images), active=len(used)),
+            DiskUsage(kind="Containers", total=len(self.world.containers), active=running),
+            DiskUsage(kind="Local Volumes", total=len(self.world.volumes), active=volumes),
+            DiskUsage(kind="Build Cache"),
         )
 
     def events(self, filters: select.Filters | None = None, *, since: float = 0.0, until: float = 0.0) -> AsyncIterator[Event]:
