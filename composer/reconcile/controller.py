@@ -21,6 +21,7 @@ from composer.reconcile import labels
 RESYNC = 60.0
 _SETTLE = 0.01  # seconds: several events of one moment are one look
 _FIRST_RETRY, _LAST_RETRY = 1.0, 60.0
+_AFTER_COMMAND = 5.0  # the user has just seen the failure
 _RECONNECT = 1.0
 _AT_ONCE = 4
 
@@ -73,21 +74,25 @@ class Controller:
             await self._dispatch(group)
 
     def look(self, name: str) -> None:
-        """Look at this stack soon."""
+        """Look at this stack soon; not before its time when it failed and is to be tried again later."""
         entry = self._entries.setdefault(name, _Entry(due=None))
         if entry.working:
             entry.again = True
-            return
-        due = asyncio.get_running_loop().time() + _SETTLE
+        elif entry.due is None or not entry.failures:
+            self._schedule(entry, _SETTLE)
+
+    def after_command(self, name: str, failed: Collection[str] = ()) -> None:
+        """A command has worked on the stack: earlier failures do not count; what it could not do itself is tried again later."""
+        entry = self._entries.setdefault(name, _Entry(due=None))
+        entry.failures, entry.failed = (1 if failed else 0), frozenset(failed)
+        if not entry.working:
+            entry.due = None
+            self._schedule(entry, _AFTER_COMMAND if failed else _SETTLE)
+
+    def _schedule(self, entry: _Entry, delay: float) -> None:
+        due = asyncio.get_running_loop().time() + delay
         entry.due = due if entry.due is None else min(entry.due, due)
         self._wake.set()
-
-    def forgive(self, name: str) -> None:
-        """The user did something about it: earlier failures do not count."""
-        entry = self._entries.get(name)
-        if entry is not None:
-            entry.failures, entry.failed = 0, frozenset()
-        self.look(name)
 
     # What calls for a look.
 
@@ -109,9 +114,10 @@ class Controller:
             if not name or event.action.startswith(_DULL):
                 return
             entry = self._entries.get(name)
-            if entry is not None and entry.failures and attributes.get(labels.SERVICE, "") in entry.failed:
-                return
-            if name in set(self._names()):
+            if entry is not None and entry.failures:
+                if attributes.get(labels.SERVICE, "") not in entry.failed and not entry.working:
+                    self._schedule(entry, _SETTLE)  # not one of our own attempts
+            elif name in set(self._names()):
                 self.look(name)
         elif (event.type, event.action) in _ALL_STACKS:
             for name in self._names():
@@ -154,10 +160,9 @@ class Controller:
         entry.working, entry.failed = False, failed
         entry.failures = entry.failures + 1 if failed else 0
         if failed:
-            wait = min(_FIRST_RETRY * 2 ** (entry.failures - 1), _LAST_RETRY)
-            entry.due = asyncio.get_running_loop().time() + wait
+            self._schedule(entry, min(_FIRST_RETRY * 2 ** (entry.failures - 1), _LAST_RETRY))
         elif entry.again:
-            entry.due = asyncio.get_running_loop().time() + _SETTLE
+            self._schedule(entry, _SETTLE)
         elif name not in set(self._names()):
             del self._entries[name]
         entry.again = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from composer.engine.errors import EngineError
 from composer.engine.interface import Engine
 from composer.engine.model import ExecConfig
@@ -29,10 +31,20 @@ async def run_hook(engine: Engine, ident: str, name: str, hook: Hook) -> None:
                 last = (last + frame.data)[-400:]
         finally:
             await stream.close()
-    code = (await engine.containers.exec_inspect(exec_id)).exit_code
+    code = await _exit_code(engine, exec_id)
     if code is None:
         raise EngineError(f"the exit status of a hook of {name} is unknown")
     if code != 0:
         raise ComposerError(
             f"{name} hook exited with status {code}", hint=last.decode(errors="replace").strip() or None, code="hook-failed"
         )
+
+
+async def _exit_code(engine: Engine, exec_id: str) -> int | None:
+    """The status is there a moment after the output has ended."""
+    for pause in (0.0, 0.002, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0):
+        await asyncio.sleep(pause)
+        found = await engine.containers.exec_inspect(exec_id)
+        if found.exit_code is not None and not found.running:
+            return found.exit_code
+    return None

@@ -95,7 +95,7 @@ async def daemon(directory: Path, text: str, *, engine: MemoryEngine | None = No
     controller = Controller(engine, healing.names, healing.heal, log, resync=600)
     task = None
     if controlled:
-        stacks.changed = controller.forgive
+        stacks.changed = controller.after_command
         task = asyncio.create_task(controller.run())
         await asyncio.sleep(0.01)
     try:
