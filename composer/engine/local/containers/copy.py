@@ -13,6 +13,7 @@ from typing import BinaryIO
 from composer.engine.errors import EngineError, InvalidArgument, NotFound
 from composer.engine.local.archive import ExtractOptions, drain, extract, feed, finish, pack
 from composer.engine.local.containers import root
+from composer.engine.local.containers.create import ensure_volume
 from composer.engine.local.containers.parts import Parts, rfc3339
 from composer.engine.local.containers.registry import Held
 from composer.engine.local.linux.beneath import open_in_root
@@ -38,6 +39,7 @@ async def within(parts: Parts, held: Held) -> AsyncIterator[Within]:
         if not held.run.phase.alive:
             for row in held.record.mounts:
                 if row.kind == "volume":
+                    await ensure_volume(parts, held.record, row)
                     await parts.volumes.mount(row.source, held.id)
             try:
                 yield lambda work: root.stopped(parts, held, work)

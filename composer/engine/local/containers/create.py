@@ -62,19 +62,14 @@ async def _volume(parts: Parts, record: Record, row: MountRow, undo: AsyncExitSt
         return
     if row.anonymous:
         undo.push_async_callback(_forget, parts, record, row.source)
-    labels = {}
-    if row.from_mount:
-        labels = next(
-            (m.volume_options.labels for m in record.config.host_config.mounts if m.source == row.source and m.volume_options), {}
-        )
-    options = next(
-        (
-            m.volume_options.driver_config
-            for m in record.config.host_config.mounts
-            if m.source == row.source and m.volume_options and m.volume_options.driver_config
-        ),
-        None,
-    )
+    await ensure_volume(parts, record, row)
+
+
+async def ensure_volume(parts: Parts, record: Record, row: MountRow) -> None:
+    """Make the volume that a mount names, unless it exists. Done at create; and at a start, when a crash came in between."""
+    wishes = [m.volume_options for m in record.config.host_config.mounts if m.source == row.source and m.volume_options]
+    labels = wishes[0].labels if wishes and row.from_mount else {}
+    options = next((wish.driver_config for wish in wishes if wish.driver_config), None)
     driver = (options.name if options else "") or record.config.host_config.volume_driver or "local"
     wish = VolumeConfig(name=row.source, driver=driver, driver_opts=options.options if options else {}, labels=labels)
     await parts.volumes.create(wish, anonymous=row.anonymous)

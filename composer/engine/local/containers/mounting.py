@@ -12,6 +12,7 @@ from pathlib import Path
 
 from composer.engine.errors import EngineError, InvalidArgument
 from composer.engine.local.archive import finish
+from composer.engine.local.containers.create import ensure_volume
 from composer.engine.local.containers.parts import Parts
 from composer.engine.local.containers.record import MountRow
 from composer.engine.local.containers.registry import Held
@@ -45,6 +46,7 @@ async def _source(parts: Parts, held: Held, row: MountRow, rootfs: Path, index: 
         await finish(lambda: pin.mkdir(mode=0o700, parents=True, exist_ok=True))
         await parts.snapshots.mount(f"{held.id}-{index}", parts.layers.paths(image), pin, upper=None, work=None)
         return await finish(lambda: _pinned(pin, row.subpath, pin.with_name(f"{index}-sub"))) if row.subpath else pin
+    await ensure_volume(parts, held.record, row)
     data = await parts.volumes.mount(row.source, held.id, copy_from=rootfs if row.copy else None, at=row.destination)
     told = {"container": held.id, "destination": row.destination, "driver": "local", "propagation": ""}
     parts.events.publish(event("volume", "mount", row.source, {**told, "read/write": str(row.writable).lower()}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from composer.engine.errors import Conflict, NotFound
+from composer.engine.errors import Conflict, NotFound, NotRunning
 from composer.engine.local.containers import attach, ending
 from composer.engine.local.containers.parts import Parts
 from composer.engine.local.containers.registry import Held
@@ -15,20 +15,23 @@ from composer.engine.local.lifecycle import Phase
 
 async def remove(parts: Parts, held: Held, *, force: bool = False, volumes: bool = False) -> None:
     """Conflict: it runs and ``force`` is not given. ``volumes``: its anonymous volumes go too, unless another container uses them."""
-    if held.run.phase.alive or held.run.phase is Phase.RESTARTING:
+    while not await _unless_running(parts, held, volumes):
         if not force:
             raise Conflict(_running(held), hint="stop it first, or remove by force")
         try:
             await kill(parts, held)
-        except Conflict:
+        except NotRunning:
             pass  # it ended by itself in this moment
-    async with held.lock:
-        if held.gone:
-            return
-        if held.run.phase.alive:
-            raise Conflict(_running(held), hint="it was started in this moment: stop it first")
-        await _remove(parts, held, volumes)
     parts.publish(held, "destroy")
+
+
+async def _unless_running(parts: Parts, held: Held, volumes: bool) -> bool:
+    async with held.lock:
+        if held.run.phase.alive or held.run.phase is Phase.RESTARTING:
+            return False
+        if not held.gone:
+            await _remove(parts, held, volumes)
+        return True
 
 
 def _running(held: Held) -> str:

@@ -78,12 +78,10 @@ async def _destroy(parts: Parts, held: Held, seen: int) -> None:
 async def kill(parts: Parts, held: Held, signal: str = "SIGKILL") -> None:
     """Send a signal; SIGKILL and its stop signal are requests to end. NotRunning, InvalidArgument."""
     number = signal_number(signal or "SIGKILL")
-    if held.run.phase is Phase.RESTARTING and number == signals.SIGKILL:
-        await _request(parts, held)
-        return
-    if not held.run.phase.alive:
-        raise NotRunning(f"cannot kill container: {held.name}: container {held.id} is not running")
     final = number in (signals.SIGKILL, signal_number(held.record.config.stop_signal or "SIGTERM"))
+    waits = held.run.phase in (Phase.RESTARTING, Phase.STARTING)
+    if not held.run.phase.alive and not (final and waits):
+        raise NotRunning(f"cannot kill container: {held.name}: container {held.id} is not running")
     seen = await _request(parts, held) if final else held.ended
     if seen is None:
         return
