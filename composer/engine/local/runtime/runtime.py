@@ -109,17 +109,24 @@ class Runtime:
         return handle
 
     def _create(self, programs: conmon.Programs, bundle: Bundle, config: Mapping[str, Any]) -> Handle:
+        try:
+            self._write(bundle, self._filters.apply(config, programs.runtime))
+            self._parents.enter(bundle.cgroup.rpartition("/")[0])
+        except OSError as error:
+            raise EngineError(f"cannot prepare container {bundle.id[:12]}: {error}", hint="is the disk full?") from error
+        argv = config["process"]["args"]
+        handle = conmon.create(programs, bundle, argv[0] if argv else "", lambda pid: self.hierarchies.adopt(self._parents.conmon, pid))
+        self._filters.learn(config, programs.runtime, programs.runtime_root / bundle.id)
+        return handle
+
+    @staticmethod
+    def _write(bundle: Bundle, config: Mapping[str, Any]) -> None:
         bundle.directory.mkdir(mode=0o711, parents=True, exist_ok=True)
         for stale in (bundle.exit_file, bundle.oom_file):
             stale.unlink(missing_ok=True)
         fd = os.open(bundle.directory / "config.json", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "w") as file:
-            json.dump(self._filters.apply(config, programs.runtime), file)
-        self._parents.enter(bundle.cgroup.rpartition("/")[0])
-        argv = config["process"]["args"]
-        handle = conmon.create(programs, bundle, argv[0] if argv else "", lambda pid: self.hierarchies.adopt(self._parents.conmon, pid))
-        self._filters.learn(config, programs.runtime, programs.runtime_root / bundle.id)
-        return handle
+            json.dump(config, file)
 
     async def start(self, bundle: Bundle, handle: Handle) -> None:
         """Let the created container's first process run."""
