@@ -108,15 +108,19 @@ def bind(path: Path) -> socket.socket:
     if len(os.fsencode(path)) > 107:
         raise InvalidArgument(f"the socket's path is too long ({len(os.fsencode(path))} bytes, at most 107): {path}")
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-    mask = os.umask(0o117)
+    mask = os.umask(0o022)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
         _unlink_stale(path)
+        os.umask(0o117)
         sock.bind(str(path))
         group = socket_group()
         if group is not None and os.geteuid() == 0:
             os.chown(path, -1, group)
         sock.listen(512)
+    except ComposerError:
+        sock.close()
+        raise
     except OSError as error:
         sock.close()
         raise Unavailable(f"cannot listen on {path}: {error.strerror}", hint="name another socket with --host unix:///PATH") from error
