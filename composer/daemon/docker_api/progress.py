@@ -17,6 +17,8 @@ from composer.engine.errors import InvalidArgument
 from composer.engine.model import Progress, RegistryAuth
 from composer.errors import ComposerError
 
+_STANDARD = str.maketrans("-_", "+/")  # base64url to base64
+
 
 def line(one: Progress) -> dict[str, Any]:
     found: dict[str, Any] = {}
@@ -61,7 +63,8 @@ def auth_of(request: Request) -> RegistryAuth | None:
     if not text:
         return None
     try:
-        decoded = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)) or b"{}")
+        text = text.translate(_STANDARD) + "=" * (-len(text) % 4)
+        decoded = json.loads(base64.b64decode(text, validate=True) or b"{}")
     except (binascii.Error, ValueError) as error:
         raise InvalidArgument("invalid X-Registry-Auth header: it is not base64url of JSON") from error
     auth = RegistryAuth.from_wire(decoded or {})
