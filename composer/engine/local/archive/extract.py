@@ -117,10 +117,19 @@ class _Extraction:
         parent = self._parent(directory)
         if self._options.whiteouts:
             self._made.add(path)
-        kept = self._make_way(parent, name, entry)
+        try:
+            self._make(parent, path, name, entry)
+        except FileExistsError:
+            if not self._make_way(parent, name, entry):
+                self._make(parent, path, name, entry)
+            else:
+                self._directory(parent, path, name, entry, kept=True)
+
+    def _make(self, parent: int, path: str, name: str, entry: Entry) -> None:
+        """FileExistsError, and nothing done, when the name is taken."""
         match entry.kind:
             case Kind.DIRECTORY:
-                self._directory(parent, path, name, entry, kept)
+                self._directory(parent, path, name, entry, kept=False)
             case Kind.FILE:
                 self._file(parent, name, entry)
             case Kind.HARDLINK:

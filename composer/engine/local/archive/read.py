@@ -1,7 +1,7 @@
 """Reading a tar archive forwards, header by header: ustar, pax (also sparse 0.0, 0.1, 1.0) and GNU (long names, sparse).
 
-`tarfile` decodes the 512-byte header alone; extension headers are read here, because tarfile keeps hostile ones without bound and
-parses them in quadratic time (CVE-2024-6232). Sources: pax(1) of POSIX.1-2017, "Basic Tar Format" and "Sparse Formats" of GNU tar's manual.
+Not by `tarfile`, which keeps hostile extension headers without bound, parses them in quadratic time (CVE-2024-6232), and takes three
+times as long for a header. Sources: pax(1) of POSIX.1-2017, "Basic Tar Format" and "Sparse Formats" of GNU tar's manual.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-import tarfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from composer.engine.errors import InvalidArgument
@@ -60,7 +60,7 @@ class TarReader:
                 continue
             yield self._entry(info, block, records, long_name, long_link)
 
-    def _entry(self, info: tarfile.TarInfo, block: bytes, records: dict[str, bytes], name: str | None, link: str | None) -> Entry:
+    def _entry(self, info: _Header, block: bytes, records: dict[str, bytes], name: str | None, link: str | None) -> Entry:
         kind = _KINDS[info.type]
         entry = Entry(
             name=_text(records, "path") or name or info.name,
@@ -70,13 +70,15 @@ class TarReader:
             gid=_integer(records, "gid", info.gid),
             size=_integer(records, "size", info.size),
             mtime=_seconds(records, info.mtime),
-            link=_text(records, "linkpath") or link or info.linkname,
-            major=info.devmajor,
-            minor=info.devminor,
+            link=_text(records, "linkpath") or link or info.link,
+            major=info.major,
+            minor=info.minor,
             xattrs=_xattrs(records),
         )
         if entry.name.endswith("/") and kind is Kind.FILE:
-            entry.kind = Kind.DIRECTORY
+            entry.kind = kind = Kind.DIRECTORY
+        if kind is Kind.DIRECTORY:
+            entry.name = entry.name.rstrip("/") or "/"
         self._begin(entry.size if kind is Kind.FILE or info.type == b"D" else 0)  # the others have no data, whatever their size says
         if kind is not Kind.FILE:
             entry.size = 0
@@ -205,14 +207,45 @@ def _plain_file(source: BinaryIO) -> int | None:
         return None
 
 
-def _decode(block: bytes) -> tarfile.TarInfo:
-    try:
-        info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
-    except tarfile.HeaderError as error:
-        raise InvalidArgument(f"invalid tar header: {error}") from error
-    if block[257:265] == b"ustar  \0":  # GNU has other fields where ustar has the name's prefix
-        info.name = os.fsdecode(block[:100].split(b"\0", 1)[0])
-    return info
+@dataclass(slots=True)
+class _Header:
+    """The 512 bytes before a member, decoded; extension headers not yet applied."""
+
+    name: str
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    mtime: int
+    type: bytes
+    link: str
+    major: int
+    minor: int
+
+
+def _decode(block: bytes) -> _Header:
+    if len(block) != _BLOCK:
+        raise InvalidArgument("unexpected EOF: the tar archive is cut short")
+    total = 256 + sum(block[:148]) + sum(block[156:])
+    if _number(block[148:156]) != total:
+        raise InvalidArgument("invalid tar header: bad checksum")
+    name = block[:100].split(b"\0", 1)[0]
+    ustar = block[257:263] == b"ustar\0"  # GNU's magic has blanks, and other fields where ustar has the rest of the name
+    if ustar and block[345]:
+        name = block[345:500].split(b"\0", 1)[0] + b"/" + name
+    device = block[156] in b"34"
+    return _Header(
+        name=os.fsdecode(name),
+        mode=_number(block[100:108]),
+        uid=_number(block[108:116]),
+        gid=_number(block[116:124]),
+        size=_number(block[124:136]),
+        mtime=_number(block[136:148]),
+        type=block[156:157],
+        link=os.fsdecode(block[157:257].split(b"\0", 1)[0]),
+        major=_number(block[329:337]) if device else 0,
+        minor=_number(block[337:345]) if device else 0,
+    )
 
 
 def _records(data: bytes) -> dict[str, bytes]:
@@ -270,9 +303,17 @@ def _parse(text: bytes) -> int:
 
 
 def _number(field: bytes) -> int:
+    """Octal digits, or GNU's base 256 for what does not fit."""
+    if field[0] & 0x80:
+        return int.from_bytes(field[:1].replace(b"\x80", b"\0") + field[1:], "big", signed=field[0] == 0xFF)
+    text = field.split(b"\0", 1)[0].strip()
+    if not text:
+        return 0
+    if not text.isdigit():
+        raise InvalidArgument("invalid tar header: a damaged number")
     try:
-        return tarfile.nti(field)  # type: ignore[attr-defined,no-any-return]
-    except tarfile.HeaderError as error:
+        return int(text, 8)
+    except ValueError as error:
         raise InvalidArgument("invalid tar header: a damaged number") from error
 
 
