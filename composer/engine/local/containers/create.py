@@ -1,4 +1,4 @@
-"""Creating a container: resolve the wish, record it, make its volumes and its directory. Nothing in the kernel is touched.
+"""Creating a container: resolve the wish, record it, make its volumes. Nothing in the kernel is touched, its directory is made at need.
 
 The row is the one durable write; the rest can be made again from it at any later start, so a crash leaves nothing half-made.
 """
@@ -18,7 +18,6 @@ from composer.engine.local.containers import mounts, names, networking, resolve
 from composer.engine.local.containers.parts import Parts, now
 from composer.engine.local.containers.record import MountRow, Record, Run
 from composer.engine.local.containers.registry import Held
-from composer.engine.local.files import remove_tree
 from composer.engine.model import ContainerConfig, ContainerCreated, EndpointSettings, VolumeConfig
 
 
@@ -29,7 +28,8 @@ async def create(parts: Parts, asked: ContainerConfig, name: str = "") -> Contai
     config = _settle(parts, resolve.merge(asked, image.process), ident)
     resolve.check(config, cpus=parts.cpus, runtimes=parts.runtime.available())
     rows = [_source(parts, row) for row in mounts.plan(config, _others(parts, config))]
-    await asyncio.to_thread(_check_sources, rows)
+    if any(row.kind == "bind" and not row.create for row in rows):
+        await asyncio.to_thread(_check_sources, rows)
     record = Record(
         id=ident,
         name=names.check(name) if name else names.generate(random.randrange, lambda n: parts.registry.named(n) is not None),
@@ -50,9 +50,7 @@ async def _make(parts: Parts, record: Record) -> Held:
     async with AsyncExitStack() as undo:
         held = await parts.registry.add(record, Run())
         undo.push_async_callback(parts.registry.drop, held)
-        directory = parts.layout.container(record.id)
-        undo.push_async_callback(asyncio.to_thread, remove_tree, directory)
-        await asyncio.gather(asyncio.to_thread(make_directory, directory), *(_volume(parts, record, row, undo) for row in record.mounts))
+        await asyncio.gather(*(_volume(parts, record, row, undo) for row in record.mounts))
         undo.pop_all()
     return held
 
@@ -105,7 +103,9 @@ def _settle(parts: Parts, config: ContainerConfig, ident: str) -> ContainerConfi
         if value.startswith("container:"):
             changes[field] = f"container:{parts.registry.find(value.removeprefix('container:')).id}"
     hostname = config.hostname
-    if not hostname and not mode.startswith("container:"):
+    if mode.startswith("container:"):  # one network, one name
+        hostname = parts.registry.find(mode.removeprefix("container:")).record.config.hostname
+    elif not hostname:
         hostname = socket.gethostname() if mode == "host" or host.uts_mode == "host" else ident[:12]
     return config.replace(hostname=hostname, host_config=host.replace(**changes))
 
