@@ -15,6 +15,7 @@ from composer.engine.errors import Unsupported
 from composer.engine.model import BindOptions, ImageOptions, Mount, TmpfsOptions, VolumeOptions
 from composer.errors import ComposerError
 from composer.reconcile.model import ContentFile
+from composer.spec.model import BindOptions as SpecBind
 from composer.spec.model import FileObject, Grant, Service, ServiceVolume, Stack
 
 
@@ -58,9 +59,10 @@ def storage(stack: Stack, service: Service, content: str) -> Storage:
 def _as_bind(stack: Stack, wish: ServiceVolume) -> str:
     """ "SOURCE:TARGET:OPTIONS" for what that form can say, as docker compose sends it; else ""."""
     mode = ["ro" if wish.read_only else "rw"]
-    if wish.type == "bind" and wish.bind is not None and wish.bind.create_host_path:
-        mode += [option for option in (wish.bind.selinux, wish.bind.propagation) if option]
-        return "" if wish.bind.recursive else f"{wish.source}:{wish.target}:{','.join(mode)}"
+    if wish.type == "bind" and (wish.bind is None or wish.bind.create_host_path):  # without `bind` the source is made, too
+        options = wish.bind or SpecBind()
+        mode += [option for option in (options.selinux, options.propagation) if option]
+        return "" if options.recursive else f"{wish.source}:{wish.target}:{','.join(mode)}"
     if wish.type == "volume" and wish.source and not (wish.volume and (wish.volume.subpath or wish.volume.labels)):
         if wish.volume is not None and wish.volume.nocopy:
             mode.append("nocopy")
