@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from composer.daemon import logs, systemd
+from composer.daemon.dump import dump_tasks
 from composer.daemon.late import LateStacks, hold_of
 from composer.daemon.lock import held
 from composer.daemon.options import LOCK, Options
@@ -51,6 +52,7 @@ async def _run(options: Options, sockets: Sequence[socket.socket]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     log = logs.DaemonLog()
+    loop.add_signal_handler(signal.SIGUSR1, lambda: log.info("tasks dumped", path=dump_tasks(options.run)))
     async with AsyncExitStack() as ending:
         server, stacks = await _assemble(options, stop, ending)
         ending.push_async_callback(server.close)
