@@ -49,18 +49,24 @@ def sync_filesystem(path: Path) -> None:
 
 
 def remove_tree(path: Path) -> None:
-    """Delete ``path`` and all beneath it; what is mounted there is unmounted first, never emptied. Missing is fine.
+    """Delete ``path`` and all beneath it; what is mounted there is unmounted, never emptied. Missing is fine.
 
     Works by directory fds, follows no link and crosses no mount, so neither a race nor a mount that stays can lead it elsewhere.
+    Mounts are looked for only where one was met: the list of all mounts is long when many containers run.
     Raises OSError (EXDEV, EBUSY) when something is still mounted there.
     """
-    unmount_beneath(path)
     try:
         parent = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
         return
     try:
-        remove_at(parent, path.name)
+        try:
+            remove_at(parent, path.name)
+        except OSError as error:
+            if error.errno not in (errno.EXDEV, errno.EBUSY):
+                raise
+            unmount_beneath(path)
+            remove_at(parent, path.name)
     except FileNotFoundError:
         return
     finally:

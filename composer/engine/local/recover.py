@@ -78,6 +78,7 @@ async def resume(parts: Parts, supervisor: Supervisor, live: set[str], down: Seq
     """Watch what runs, and start what its policy wants running. ``hold(labels)``: left to others (a stack that is started in order)."""
     for held in parts.registry:
         if held.id in live:
+            held.released = False
             supervisor.watch(held)
     waiting = [held for held in parts.registry if held.id not in live and _wanted(held, down, hold)]
     if waiting:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from composer.engine.local.archive import finish
 from composer.engine.local.containers import mounting
 from composer.engine.local.containers.parts import Parts, now, rfc3339, seconds
 from composer.engine.local.containers.registry import Held
 from composer.engine.local.lifecycle import Attempts, Phase, after_exit
+from composer.engine.local.linux.mount import unmount_all
 from composer.engine.local.runtime import Exit
 from composer.errors import ComposerError
 
@@ -21,17 +23,22 @@ async def release(parts: Parts, held: Held) -> None:
 
     What cannot be removed now is told in the log, and removed by the next start of the engine (no row owns it then).
     """
+    if held.released:
+        return
     bundle = parts.bundle(held.record)
 
     async def files() -> None:
         await mounting.release(parts, held)
-        await parts.snapshots.unmount(bundle.rootfs)
+        await finish(lambda: unmount_all(bundle.rootfs))
         await parts.runtime.delete(bundle)
 
+    held.released = True
     for result in await asyncio.gather(files(), parts.networks.release(held.id), return_exceptions=True):
         if isinstance(result, (OSError, ComposerError)):
+            held.released = False
             log.warning("container %s: not all could be released: %s", held.id[:12], result)
         elif isinstance(result, BaseException):
+            held.released = False
             raise result
 
 

@@ -90,7 +90,8 @@ def _pinned(root: Path, subpath: str, pin: Path) -> Path:
 
 async def release(parts: Parts, held: Held) -> None:
     """Unmount what `mount` mounted; idempotent."""
-    await finish(lambda: unmount_beneath(parts.layout.bundle(held.id) / "pins"))
+    if any(row.subpath or row.kind == "image" for row in held.record.mounts):
+        await finish(lambda: unmount_beneath(parts.layout.bundle(held.id) / "pins"))
     for row in held.record.mounts:
         if row.kind != "volume":
             continue

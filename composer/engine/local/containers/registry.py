@@ -30,6 +30,7 @@ class Held:
     finished: asyncio.Event = field(default_factory=asyncio.Event)  # of the present run: set at its end
     ended: int = 0  # how often its process has ended, since this daemon started
     keep: bool = False
+    released: bool = True  # nothing of it is in the kernel
     gone: bool = False
     execs: dict[str, Session] = field(default_factory=dict)
     waiting: list[Waiting] = field(default_factory=list)
@@ -122,6 +123,11 @@ class Registry:
         held.run = run
         held.notify()
         await self._runs.put(held.id, run, durable=durable)
+
+    def mark(self, held: Held, run: Run) -> None:
+        """Replace the state in memory only: what a crash may forget."""
+        held.run = run
+        held.notify()
 
     async def drop(self, held: Held) -> None:
         """Forget it; its name is free from now on."""

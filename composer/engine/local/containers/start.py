@@ -1,8 +1,8 @@
 """Starting a container: a ladder whose every step pushes its undo; the last line is pop_all.
 
-lock -> row -> snapshot and network sandbox (at once) -> volumes -> hosts, resolv.conf, config.json -> conmon + runtime -> row -> Event.
-Nothing here is fsynced: what the kernel holds is gone after a crash of the machine, and after a crash of the daemon it is found by
-names that derive from the id (`recover`).
+lock -> snapshot and network sandbox (at once) -> volumes -> hosts, resolv.conf, config.json -> conmon + runtime -> row -> Event.
+The row that says that it exists was written at create. Nothing here is fsynced: what the kernel holds is gone after a crash of the
+machine, and after a crash of the daemon `recover` finds it by names that derive from the id.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from composer.engine.errors import CommandNotExecutable, CommandNotFound, Conflict, EngineError
 from composer.engine.local.archive import finish
-from composer.engine.local.containers import attach, facts, mounting, networking
+from composer.engine.local.containers import attach, ending, facts, mounting, networking
 from composer.engine.local.containers.create import make_directory
 from composer.engine.local.containers.parts import Parts, now
 from composer.engine.local.containers.registry import Held
@@ -40,7 +40,8 @@ async def start_locked(parts: Parts, held: Held, *, attempts: Attempts | None = 
         raise Conflict("container is marked for removal and cannot be started")
     if held.record.config.host_config.cgroup_parent and not held.record.config.host_config.cgroup_parent.startswith("/"):
         raise EngineError(f"invalid cgroup parent {held.record.config.host_config.cgroup_parent!r}: it must be an absolute path")
-    await parts.registry.run(held, before.replace(phase=Phase.STARTING, error="", requested=False, boot=parts.boot), durable=False)
+    parts.registry.mark(held, before.replace(phase=Phase.STARTING, error="", requested=False, boot=parts.boot))
+    held.released = False
     try:
         await _climb(parts, held, attempts)
     except BaseException as error:
@@ -57,6 +58,7 @@ async def _failed(parts: Parts, held: Held, error: BaseException) -> None:
     words = error.message if isinstance(error, ComposerError) else f"the start was interrupted ({type(error).__name__})"
     run = held.run.replace(phase=Phase.CREATED if never else Phase.EXITED, exit_code=code, error=words, handle=None, networks={}, ports={})
     await parts.registry.run(held, run, durable=False)
+    held.released = True
     attach.end_waiting(held)
 
 
@@ -64,10 +66,7 @@ async def _climb(parts: Parts, held: Held, attempts: Attempts | None) -> None:
     record = held.record
     bundle = parts.bundle(record)
     async with AsyncExitStack() as undo:
-        undo.push_async_callback(parts.runtime.delete, bundle)
-        undo.push_async_callback(parts.snapshots.unmount, bundle.rootfs)
-        undo.push_async_callback(mounting.release, parts, held)
-        undo.push_async_callback(parts.networks.release, record.id)
+        undo.push_async_callback(ending.release, parts, held)
         mounted, network = await asyncio.gather(
             _mount(parts, held, bundle.rootfs), networking.enter(parts, held), return_exceptions=True
         )  # both have ended before anything is undone
