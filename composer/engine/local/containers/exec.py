@@ -145,7 +145,7 @@ def process_of(parts: Parts, held: Held, config: ExecConfig) -> dict[str, Any]:
     record = held.record
     host = record.config.host_config
     user = users.lookup(parts.bundle(record).rootfs, config.user or record.config.user, host.group_add)
-    own = capabilities.ALL if config.privileged else capabilities.resolve(host.cap_add, host.cap_drop, privileged=host.privileged)
+    own = capabilities.known() if config.privileged else capabilities.resolve(host.cap_add, host.cap_drop, privileged=host.privileged)
     return oci.exec_process(
         config.cmd,
         env=oci.environment((*record.config.env, *config.env), hostname=record.config.hostname, tty=config.tty, home=user.home),

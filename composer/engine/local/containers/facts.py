@@ -114,6 +114,7 @@ def _read_only(point: Point) -> bool:
 
 def _devices(record: Record) -> list[devices.Device]:
     host = record.config.host_config
+    devices.refuse_requests(host.device_requests)  # as dockerd: at the start, the container stays `created`
     found = devices.host_devices() if host.privileged else []
     for mapping in host.devices:
         found += devices.find(mapping)

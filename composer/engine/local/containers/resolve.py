@@ -12,7 +12,6 @@ from collections.abc import Iterable
 
 from composer.engine.errors import InvalidArgument, Unsupported
 from composer.engine.local.runtime import resources
-from composer.engine.local.runtime.devices import refuse_requests
 from composer.engine.model import ContainerConfig, HealthConfig, HostConfig, ProcessConfig
 
 _MILLISECOND = 1_000_000
@@ -92,7 +91,6 @@ def check(config: ContainerConfig, *, cpus: int, runtimes: Iterable[str]) -> Non
     _check_health(config.healthcheck)
     host = config.host_config
     resources.check(host, cpus=cpus)
-    refuse_requests(host.device_requests)
     _check_policy(host)
     _check_modes(config)
     if host.runtime and host.runtime not in set(runtimes):
