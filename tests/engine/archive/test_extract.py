@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
 
 from composer.engine.errors import EngineError, InvalidArgument
 from composer.engine.local.archive import ExtractOptions, ExtractReport, extract
@@ -249,3 +251,24 @@ def test_large_files_from_a_plain_file(root: Path, tmp_path_factory: pytest.Temp
     os.close(fd)
     assert (root / "large").read_bytes() == content
     assert (root / "after").read_text() == "a"
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=some.lists(some.tuples(some.integers(0, 511), some.integers(0, 20), some.integers(0, 255)), min_size=1, max_size=6))
+def test_damaged_headers_are_refused_in_words(root: Path, changes: list[tuple[int, int, int]]) -> None:
+    """Any byte of any header changed, its checksum made right again: an error is one of ours."""
+    layer = LayerTar()
+    layer.directory("d")
+    layer.add("d/f", b"x" * 700, xattrs={"user.a": "b"}, uid=3_000_000)
+    layer.symlink("l", "d")
+    layer.hardlink("h", "d/f")
+    layer.add("null", kind=tarfile.CHRTYPE, device=(1, 3))
+    data = bytearray(layer.done())
+    for place, number, value in changes:
+        start = number * 512 % (len(data) - 1024)
+        data[start + place] = value
+        if data[start + 257 : start + 262] == b"ustar":
+            total = 256 + sum(data[start : start + 148]) + sum(data[start + 156 : start + 512])
+            data[start + 148 : start + 156] = b"%06o\0 " % total
+    with contextlib.suppress(EngineError):
+        unpack(bytes(data), root, limit_bytes=1 << 20)

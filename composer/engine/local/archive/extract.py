@@ -68,6 +68,8 @@ def extract(source: BinaryIO, root_fd: int, at: str = "/", *, options: ExtractOp
     extraction = _Extraction(TarReader(reader), root_fd, at, options or ExtractOptions())
     try:
         return extraction.run()
+    except (OverflowError, ValueError) as error:  # an owner, a device number, a zero byte that no system call takes
+        raise InvalidArgument(f"cannot extract {extraction.name!r}: {error}") from error
     except OSError as error:
         raise EngineError(f"cannot extract {extraction.name!r}: {error.strerror or error}") from error
     finally:

@@ -293,7 +293,7 @@ def _seconds(records: dict[str, bytes], default: float) -> float:
         value = float(records["mtime"]) if records.get("mtime") else float(default)
     except ValueError as error:
         raise InvalidArgument("invalid tar header: mtime is not a number") from error
-    return value if -(2**62) < value < 2**33 else 0.0
+    return value if -(2**33) < value < 2**33 else 0.0
 
 
 def _parse(text: bytes) -> int:
