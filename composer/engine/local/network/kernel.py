@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from composer.engine.errors import EngineError, Unavailable
-from composer.engine.local.network import links, namespace
+from composer.engine.local.network import conntrack, links, namespace
 from composer.engine.local.network.links import Interface, Link, Route
 from composer.engine.local.network.netlink import NETLINK_NETFILTER, Message, NetlinkSocket, attributes
 from composer.engine.local.network.nft import Nft
@@ -113,6 +113,10 @@ class Kernel:
     def _generation(self) -> int:
         answer = self._filter.get(_NFT_GETGEN, bytes(4))
         return next((int.from_bytes(value, "big") for kind, value in attributes(answer or b"", 4) if kind == 1), 0)
+
+    async def forget_udp(self, addresses: Sequence[str]) -> None:
+        """Forget the tracked UDP flows to these addresses."""
+        await self.run(lambda: conntrack.forget_udp(self._filter, addresses))
 
     async def send(self, messages: Sequence[Message]) -> None:
         await self.run(lambda: self.route.do(messages))

@@ -75,6 +75,7 @@ class LocalNetworks:
         await self._bring_up()
         await self._firewall.apply()
         await self._healing.start()
+        self.notes.extend(f"{finding.problem} ({finding.remedy})" for finding in await self.findings())
 
     async def _bring_up(self) -> None:
         """Every network's bridge; the default one only when a container is in it, so that an idle engine leaves the host alone."""
@@ -254,7 +255,8 @@ class LocalNetworks:
 
     async def findings(self) -> Sequence[Finding]:
         """What on this machine stands in the way of containers' traffic (for `doctor`, and a warning at start)."""
-        return doctor.dropping_chains(await self._kernel.nft("list ruleset\n"), self._layout.table)
+        listed = doctor.dropping_chains(await self._kernel.nft("list ruleset\n"), self._layout.table)
+        return listed + await self._kernel.run(doctor.legacy_chain)
 
     # --- inside -------------------------------------------------------------------------------------------------------
 

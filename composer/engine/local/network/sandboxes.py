@@ -7,6 +7,7 @@ Whatever fails or is cancelled is undone by `release`, which may be called at an
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from composer.engine.local.network.zone import Zone
 from composer.engine.local.state import State, Table
 from composer.engine.model import EndpointSettings, Network
 
+_log = logging.getLogger("composer.network")
 Find = Callable[[str], Network]  # by name or id; NotFound
 
 
@@ -266,8 +268,17 @@ class Sandboxes:
         await self._kernel.drop([self._layout.netns(container_id)])
         if row.published:
             await self.firewall.apply()
+            await self._forget_flows(row)
         if container_id not in self._live:  # not opened again meanwhile
             await self._rows.delete(container_id, durable=False)
+
+    async def _forget_flows(self, row: SandboxRow) -> None:
+        own = [a for e in row.endpoints for a in (e.settings.ip_address, e.settings.global_ipv6_address) if a]
+        if any(one.protocol == "udp" for one in row.published):
+            try:
+                await self._kernel.forget_udp(own)
+            except EngineError as error:  # a kernel without ctnetlink: the flows end by themselves in some minutes
+                _log.info("tracked UDP flows of %s stay: %s", row.name, error.message)
 
     def _release_leases(self, rows: Iterable[EndpointRow]) -> None:
         for row in rows:
