@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import struct
 import sys
 import time
 from pathlib import Path
@@ -46,7 +47,7 @@ def ensure(options: Options, *, timeout: float = TIMEOUT) -> bool:
 
 
 def reachable(path: Path) -> bool:
-    """Somebody accepts connections there."""
+    """Somebody who lives accepts connections there. Unavailable when we may not know."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as probe:
         try:
             probe.connect(str(path))
@@ -54,7 +55,17 @@ def reachable(path: Path) -> bool:
             return False
         except OSError as error:
             raise Unavailable(f"cannot connect to {path}: {error.strerror}", hint="run it as root, or join the socket's group") from error
-    return True
+        pid = struct.unpack("3i", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+    return not _dying(pid)
+
+
+def _dying(pid: int) -> bool:
+    """A killed process can still hold its socket for a moment: its first thread is gone, the others are not (proc_pid_stat(5))."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] in "ZX"
+    except FileNotFoundError:
+        return pid > 0
 
 
 def _spawn(options: Options) -> int:
@@ -78,15 +89,28 @@ def _spawn(options: Options) -> int:
 
 
 def _wait(options: Options, pid: int, timeout: float) -> None:
+    """Until the daemon answers: its socket is there before its engine is, so being able to connect is not enough."""
     end = time.monotonic() + timeout
     while time.monotonic() < end:
-        if reachable(options.socket):
+        if _answers(options.socket, end):
             return
         gone, _ = os.waitpid(pid, os.WNOHANG)
         if gone and not reachable(options.socket):
             raise Unavailable(f"the engine did not start:\n{tail(options.run / LOG)}", hint=f"the whole log: {options.run / LOG}")
         time.sleep(_PAUSE)
     raise Unavailable(f"the engine did not start within {timeout:g} s:\n{tail(options.run / LOG)}", hint=f"the log: {options.run / LOG}")
+
+
+def _answers(path: Path, end: float) -> bool:
+    """A ping is answered; False when nobody listens, or the one who does ends first."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as probe:
+        try:
+            probe.connect(str(path))
+            probe.settimeout(max(0.1, end - time.monotonic()))
+            probe.sendall(b"GET /_ping HTTP/1.1\r\nHost: composer\r\nConnection: close\r\n\r\n")
+            return bool(probe.recv(1))
+        except OSError:
+            return False
 
 
 def tail(path: Path) -> str:
