@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import os
 import signal
 import struct
@@ -16,7 +17,9 @@ _PIDFD_INFO_EXIT = 8
 PR_SET_CHILD_SUBREAPER = 36
 
 
+@functools.cache
 def boot_id() -> str:
+    """It never changes while a process lives."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
