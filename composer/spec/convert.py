@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from composer.spec.model import Spec
-from composer.spec.problems import Problems
+from composer.spec.problems import Problems, did_you_mean
 from composer.spec.scalars import text_of
 from composer.spec.schema import dotted
 from composer.spec.tree import MAPPING, SCALAR, Node, locate
@@ -46,6 +46,14 @@ def _report(error: Any, node: Node, path: tuple[str, ...], problems: Problems) -
     elif kind == "missing":
         lacking = locate_key(node, loc[:-1])
         problems.error("spec.missing", f"{dotted((*path, *loc[:-1]))} lacks the property '{loc[-1]}'", lacking, f"add '{loc[-1]}'")
+    elif kind == "extra_forbidden":
+        known = [key for key in locate(node, loc[:-1]).value if key != loc[-1]] if locate(node, loc[:-1]).kind == MAPPING else []
+        problems.error(
+            "spec.unknown-key",
+            f"unknown key '{loc[-1]}' in {dotted((*path, *loc[:-1]))}",
+            locate_key(node, loc),
+            did_you_mean(str(loc[-1]), known),
+        )
     else:
         message, hint = _words(kind, value, error["msg"])
         problems.error("spec.value", f"{where}: {message}", at, hint)

@@ -95,7 +95,7 @@ def _set(base: Node, over: Node, rules: Trie[Rule] | None, problems: Problems) -
     """`KEY=value` lists and mappings: a key without a value replaces, too."""
     if over.kind == SCALAR or base.kind == SCALAR:
         return _plainly(base, over, rules, problems)
-    first, second = (node if node.kind == MAPPING else pairs(node, None) for node in (base, over))
+    first, second = (pairs(node, None, precise=True) if node.kind == SEQUENCE or not node.live else node for node in (base, over))
     items, keys = dict(first.value), dict(first.keys or {})
     for key, value in second.value.items():
         if value.tag == "!reset":

@@ -56,7 +56,7 @@ def frame(request: Request, shelf: Shelf, problems: Problems) -> Frame | None:
     directory = request.directory or _directory_of(found, request)
     if not _read_env_files(request, environment, directory, shelf, problems):
         return None
-    profiles = request.profiles or tuple(p.strip() for p in environment.get("COMPOSE_PROFILES", "").split(",") if p.strip())
+    profiles = request.profiles or tuple(environment.get("COMPOSE_PROFILES", "").split(","))
     name = request.name or environment.get("COMPOSE_PROJECT_NAME", "")
     if name:
         check_name(name, problems)

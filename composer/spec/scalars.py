@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import re
+import struct
+from decimal import Decimal
 from typing import Any
 
 WORDS: dict[str, Any] = {
@@ -86,38 +88,40 @@ def _timestamp(word: str, date: re.Match[str]) -> Timestamp | str:
     return Timestamp(f"{year}-{month.zfill(2)}-{day.zfill(2)}T{time}{zone or 'Z'}")
 
 
-def text_of(value: Any) -> str:
-    """A scalar as text, as Go prints it: `true`, `1.5`, `+Inf`, `<nil>` never (None is "")."""
+def text_of(value: Any, *, precise: bool = False) -> str:
+    """A scalar as text, as Go prints it: `true`, `1.5`, `+Inf`, `<nil>` never (None is ""). `precise`: see `go_float`."""
     if isinstance(value, str):
         return value
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return go_float(value) if isinstance(value, float) else str(value)
+    return go_float(value, precise=precise) if isinstance(value, float) else str(value)
 
 
-def go_float(value: float, *, big: int = 21) -> str:
-    """A float as Go's `%v` has it: no trailing `.0`, an exponent beyond 1e21 and below 1e-4."""
+def go_float(value: float, *, precise: bool = False) -> str:
+    """A float as Go prints it, in the fewest digits: with an exponent below 1e-4, and from 1e6 on (`precise`: from 1e21)."""
     if math.isinf(value) or math.isnan(value):
         return "NaN" if math.isnan(value) else ("+Inf" if value > 0 else "-Inf")
+    sign, digits, exponent = Decimal(repr(value)).as_tuple()
+    text = "".join(map(str, digits)).rstrip("0") or "0"
+    point = len(digits) + int(exponent)  # where the decimal point stands, counted from the first digit
+    limit = 21 if precise else (len(text) if 6 > len(text) >= point else 6)
+    minus = "-" if sign else ""
     if value == 0:
-        return "0"
-    mantissa, _, exponent = f"{value!r}".partition("e")
-    power = math.floor(math.log10(abs(value))) if not exponent else int(exponent)
-    if -5 < power < big:
-        text = f"{value:.0f}" if exponent and power > 0 else (f"{value:.{_places(value)}f}" if exponent else mantissa)
-        return text.removesuffix(".0")
-    digits = mantissa.removesuffix(".0") if exponent else _scientific(value)
-    return f"{digits}e{power:+03d}" if exponent else digits
+        return f"{minus}0"
+    if point - 1 < -4 or point - 1 >= limit:
+        return f"{minus}{text[0]}{'.' + text[1:] if len(text) > 1 else ''}e{point - 1:+03d}"
+    if point <= 0:
+        return f"{minus}0.{'0' * -point}{text}"
+    return f"{minus}{text.ljust(point, '0')[:point]}{'.' + text[point:] if len(text) > point else ''}"
 
 
-def _places(value: float) -> int:
-    mantissa, _, exponent = f"{value!r}".partition("e")
-    return len(mantissa.partition(".")[2].removesuffix("0") or "") - int(exponent)
-
-
-def _scientific(value: float) -> str:
-    digits = len(f"{value!r}".replace(".", "").replace("-", "").strip("0"))
-    mantissa, _, exponent = f"{value:.{max(0, digits - 1)}e}".partition("e")
-    return f"{mantissa}e{int(exponent):+03d}"
+def short_float(value: float) -> float:
+    """The shortest float that is the same in 32 bits."""
+    wanted = struct.unpack("f", struct.pack("f", value))[0] if abs(value) < 3e38 else value
+    for digits in range(1, 10):
+        short = float(f"{value:.{digits}g}")
+        if abs(short) < 3e38 and struct.unpack("f", struct.pack("f", short))[0] == wanted:
+            return short
+    return value

@@ -234,9 +234,12 @@ def _in_range(rule: Rule, node: Node, path: tuple[str | int, ...], problems: Pro
         return True
     value = node.value
     if isinstance(value, str):
-        if not re.fullmatch(r"[-+]?\d{1,18}", value):
+        if not re.fullmatch(r"[-+]?\d{1,18}(\.\d{1,18})?", value):
             return True
-        value = int(value)
+        if not float(value).is_integer():
+            problems.error("spec.type", f"{dotted(path)} must be a whole number, not {value}", node)
+            return False
+        value = int(float(value))
     low, high = rule.minimum, rule.maximum
     if (low is not None and value < low) or (high is not None and value > high):
         allowed = f"between {low} and {high}" if high is not None else f"{low} or more"

@@ -36,12 +36,15 @@ def made(at: Node, value: Any) -> Node:
     return at.scalar(value)
 
 
-def pairs(node: Node, empty: Any) -> Node:
+def pairs(node: Node, empty: Any, *, precise: bool = False) -> Node:
     """`KEY=value` list, or mapping, to a mapping of text; `empty` is the value of a key without one."""
     items: dict[str, Node] = {}
     if node.kind == MAPPING:
         for key, value in node.value.items():
-            items[key] = value if isinstance(value.value, str) else value.scalar(empty if value.value is None else text_of(value.value))
+            if isinstance(value.value, str) or value.kind != SCALAR:
+                items[key] = value  # a collection is none of this function's business: the model refuses it
+            else:
+                items[key] = value.scalar(empty if value.value is None else text_of(value.value, precise=precise))
         return node.mapping(items)
     keys: dict[str, Node] = {}
     for item in node.value:
@@ -66,7 +69,15 @@ def listed(node: Node, problems: Problems) -> Node | None:
     return node
 
 
+def _servers(node: Node, problems: Problems) -> Node | None:
+    done = listed(node, problems)
+    return done.sequence([item for item in done.value if item.value != ""]) if done is not None else None
+
+
 def _texts(node: Node, problems: Problems) -> Node:
+    for item in node.value:
+        if isinstance(item.value, float):
+            problems.error("spec.type", f"{item.raw or item.value} must be a string or a whole number", item, f'quote it: "{item.raw}"')
     return node.sequence([item.scalar(text_of(item.value)) for item in node.value])
 
 
@@ -146,7 +157,7 @@ def hosts(node: Node, problems: Problems) -> Node:
         text = text_of(item.value)
         separator = "=" if "=" in text else ":"
         name, found_separator, address = text.partition(separator)
-        if not found_separator or not address:
+        if not found_separator:
             problems.error("spec.extra-host", f"invalid additional host, missing IP: {text}", item, "write it as name:address")
             continue
         found.append((f"{name.strip()}={_bare(address.strip())}", item))
@@ -303,7 +314,7 @@ FORMS: Trie[Form] = Trie(
         "services.*.develop.watch.*.ignore": listed,
         "services.*.develop.watch.*.include": listed,
         "services.*.devices.*": _device,
-        "services.*.dns": listed,
+        "services.*.dns": _servers,
         "services.*.dns_search": listed,
         "services.*.entrypoint": _command,
         "services.*.env_file": listed,

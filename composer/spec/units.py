@@ -12,7 +12,7 @@ import re
 _NS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _NS |= {"d": 24 * _NS["h"], "w": 7 * 24 * _NS["h"]}
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([a-zµμ]+)")
-_SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+) ?([a-z]*)", re.IGNORECASE)
+_SIZE = re.compile(r"(\d+(?:\.\d*)?(?:e\d+)?|\.\d+) ?([a-z]*)", re.IGNORECASE)
 _POWER = {"": 0, "b": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _MAX = 2**63 - 1
 
@@ -70,7 +70,7 @@ def parse_size(text: str) -> int:
     unit = suffix.removesuffix("ib") if suffix != "ib" and suffix.endswith("ib") else suffix.removesuffix("b")
     if unit not in _POWER:
         raise ValueError(f"invalid suffix: '{match[2]}' in the size '{text}'")
-    value = int(float(match[1]) * 1024 ** _POWER[unit]) if "." in match[1] else int(match[1]) * 1024 ** _POWER[unit]
+    value = float(match[1]) * 1024 ** _POWER[unit] if not match[1].isdigit() else int(match[1]) * 1024 ** _POWER[unit]
     if value > _MAX:
         raise ValueError(f"the size '{text}' is too large")
-    return value
+    return int(value)

@@ -25,7 +25,7 @@ def split(line: str) -> Split:
     word, begun, quote, escaped = "", False, "", False
     for at, char in enumerate(line):
         if escaped:
-            word, begun, escaped = word + {"t": "\t", "n": "\n"}.get(char, char), True, False
+            word, begun, escaped = word + char, True, False
         elif char == "\\" and quote != "'":
             escaped = True
         elif quote:
@@ -43,6 +43,7 @@ def split(line: str) -> Split:
                 words.append(word)
             word, begun = "", False
         elif char in _ENDS:
+            begun = begun and not (char == ">" and word[:1].isdigit())  # the number of a descriptor is no word
             return Split([*words, word] if begun else words, line[at:].strip())
         else:
             word, begun = word + char, True

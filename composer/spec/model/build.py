@@ -9,7 +9,7 @@ from pydantic import Field
 
 from composer.spec.model.files import Grant
 from composer.spec.model.limits import Ulimit
-from composer.spec.model.values import ALWAYS, IN_JSON, Size, Spec
+from composer.spec.model.values import ALWAYS, IN_JSON, Flag, Size, Spec
 
 
 class Build(Spec):
@@ -26,10 +26,10 @@ class Build(Spec):
     labels: dict[str, str] = Field(default_factory=dict)
     cache_from: list[str] = Field(default_factory=list)
     cache_to: list[str] = Field(default_factory=list)
-    no_cache: bool = False
+    no_cache: Flag = False
     no_cache_filter: list[str] = Field(default_factory=list)
     additional_contexts: dict[str, str] = Field(default_factory=dict)
-    pull: bool = False
+    pull: Flag = False
     extra_hosts: list[str] = Field(default_factory=list)  # `name=address`
     isolation: str = ""
     network: str = ""
@@ -39,7 +39,7 @@ class Build(Spec):
     tags: list[str] = Field(default_factory=list)
     ulimits: dict[str, Ulimit] = Field(default_factory=dict)
     platforms: list[str] = Field(default_factory=list)
-    privileged: bool = False
+    privileged: Flag = False
 
 
 class Hook(Spec):
@@ -47,7 +47,7 @@ class Hook(Spec):
 
     command: list[str] | None = Field(default=None, json_schema_extra=IN_JSON)
     user: str = ""
-    privileged: bool = False
+    privileged: Flag = False
     working_dir: str = ""
     environment: dict[str, str | None] = Field(default_factory=dict)
 
@@ -64,7 +64,7 @@ class Trigger(Spec):
     exec: Hook = Field(default_factory=lambda: _NO_Hook, json_schema_extra=IN_JSON)
     include: list[str] = Field(default_factory=list)
     ignore: list[str] = Field(default_factory=list)
-    initial_sync: bool = False
+    initial_sync: Flag = False
 
 
 class Develop(Spec):

@@ -5,17 +5,17 @@ from __future__ import annotations
 from pydantic import Field
 
 from composer.spec.model.limits import DeviceRequest
-from composer.spec.model.values import ALWAYS, IN_JSON, Cpus, Duration, Size, Spec
+from composer.spec.model.values import ALWAYS, IN_JSON, Cpus, Duration, Fraction, Natural, Size, Spec, Whole
 
 
 class Rollout(Spec):
     """`update_config` and `rollback_config`."""
 
-    parallelism: int | None = None
+    parallelism: Natural | None = None
     delay: Duration = 0
     failure_action: str = ""
     monitor: Duration = 0
-    max_failure_ratio: float = 0.0
+    max_failure_ratio: Fraction = 0.0
     order: str = ""
 
 
@@ -23,7 +23,7 @@ class DiscreteResource(Spec):
     """So many of a user-defined kind."""
 
     kind: str = Field(default="", json_schema_extra=ALWAYS)
-    value: int = Field(default=0, json_schema_extra=ALWAYS)
+    value: Whole = Field(default=0, json_schema_extra=ALWAYS)
 
 
 class GenericResource(Spec):
@@ -37,7 +37,7 @@ class ResourceLimits(Spec):
 
     cpus: Cpus = 0.0
     memory: Size = 0
-    pids: int = 0
+    pids: Whole = 0
     devices: list[DeviceRequest] = Field(default_factory=list)
     generic_resources: list[GenericResource] = Field(default_factory=list)
 
@@ -57,7 +57,7 @@ class RestartPolicy(Spec):
 
     condition: str = ""
     delay: Duration | None = None
-    max_attempts: int | None = None
+    max_attempts: Natural | None = None
     window: Duration | None = None
 
 
@@ -72,7 +72,7 @@ class Placement(Spec):
 
     constraints: list[str] = Field(default_factory=list)
     preferences: list[Preference] = Field(default_factory=list)
-    max_replicas_per_node: int = 0
+    max_replicas_per_node: Natural = 0
 
 
 _NO_Placement = Placement()  # frozen, so one is enough for all
@@ -82,7 +82,7 @@ class Deploy(Spec):
     """The whole of `deploy`."""
 
     mode: str = ""
-    replicas: int | None = None
+    replicas: Whole | None = None
     labels: dict[str, str] = Field(default_factory=dict)
     update_config: Rollout | None = None
     rollback_config: Rollout | None = None

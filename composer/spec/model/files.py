@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from composer.spec.model.values import HIDDEN, FileMode, Spec
+from composer.spec.model.values import HIDDEN, FileMode, Flag, Spec
 
 
 class Grant(Spec):
@@ -31,7 +31,7 @@ class FileObject(Spec):
     file: str = ""
     environment: str = ""
     content: str = ""
-    external: bool = False
+    external: Flag = False
     labels: dict[str, str] = Field(default_factory=dict)
     driver: str = ""
     driver_opts: dict[str, str] = Field(default_factory=dict)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from composer.spec.model.values import HIDDEN, DeviceCount, Size, Spec
+from composer.spec.model.values import HIDDEN, DeviceCount, Size, Spec, Whole
 
 
 class Ulimit(Spec):
     """Both limits are always set; `single`: the file gave one number for both."""
 
-    soft: int = 0
-    hard: int = 0
+    soft: Whole = 0
+    hard: Whole = 0
     single: bool = Field(default=False, json_schema_extra=HIDDEN)
 
 
@@ -19,7 +19,7 @@ class DeviceWeight(Spec):
     """Relative block I/O weight of one device."""
 
     path: str = ""
-    weight: int = 0
+    weight: Whole = 0
 
 
 class DeviceRate(Spec):
@@ -32,7 +32,7 @@ class DeviceRate(Spec):
 class Blkio(Spec):
     """`blkio_config`."""
 
-    weight: int = 0
+    weight: Whole = 0
     weight_device: list[DeviceWeight] = Field(default_factory=list)
     device_read_bps: list[DeviceRate] = Field(default_factory=list)
     device_read_iops: list[DeviceRate] = Field(default_factory=list)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from composer.spec.model.values import HIDDEN, IN_JSON, Spec
+from composer.spec.model.values import HIDDEN, IN_JSON, Flag, Spec, Whole
 
 
 class Pool(Spec):
@@ -34,12 +34,12 @@ class Network(Spec):
     driver: str = ""
     driver_opts: dict[str, str] = Field(default_factory=dict)
     ipam: Ipam = Field(default_factory=lambda: _NO_Ipam, json_schema_extra=IN_JSON)
-    external: bool = False
-    internal: bool = False
-    attachable: bool = False
+    external: Flag = False
+    internal: Flag = False
+    attachable: Flag = False
     labels: dict[str, str] = Field(default_factory=dict)
-    enable_ipv4: bool | None = None
-    enable_ipv6: bool | None = None
+    enable_ipv4: Flag | None = None
+    enable_ipv6: Flag | None = None
 
 
 class ServiceNetwork(Spec):
@@ -47,13 +47,13 @@ class ServiceNetwork(Spec):
 
     aliases: list[str] = Field(default_factory=list)
     driver_opts: dict[str, str] = Field(default_factory=dict)
-    gw_priority: int = 0
+    gw_priority: Whole = 0
     interface_name: str = ""
     ipv4_address: str = ""
     ipv6_address: str = ""
     link_local_ips: list[str] = Field(default_factory=list)
     mac_address: str = ""
-    priority: int = 0
+    priority: Whole = 0
     declared: bool = Field(default=True, json_schema_extra=HIDDEN)
 
 
@@ -63,7 +63,7 @@ class Port(Spec):
     name: str = ""
     mode: str = ""
     host_ip: str = ""
-    target: int = 0
+    target: Whole = 0
     published: str = ""
     protocol: str = ""
     app_protocol: str = ""

@@ -13,7 +13,7 @@ from composer.spec.model.deploy import Deploy
 from composer.spec.model.files import Grant
 from composer.spec.model.limits import Blkio, CredentialSpec, Device, DeviceRequest, Logging, Ulimit
 from composer.spec.model.network import Port, ServiceNetwork
-from composer.spec.model.values import ALWAYS, HIDDEN, IN_JSON, Cpus, Duration, Size, Spec, SwapSize
+from composer.spec.model.values import ALWAYS, HIDDEN, IN_JSON, Cpus, Duration, Flag, Fraction, Natural, Size, Spec, SwapSize, Whole
 from composer.spec.model.volume import ServiceVolume
 
 
@@ -21,8 +21,8 @@ class Dependency(Spec):
     """`condition`: service_started, service_healthy, service_completed_successfully. `restart`: follow the other's restarts."""
 
     condition: str = "service_started"
-    restart: bool = False
-    required: bool = Field(default=True, json_schema_extra=ALWAYS)
+    restart: Flag = False
+    required: Flag = Field(default=True, json_schema_extra=ALWAYS)
 
 
 class HealthCheck(Spec):
@@ -31,17 +31,17 @@ class HealthCheck(Spec):
     test: list[str] = Field(default_factory=list)
     timeout: Duration | None = None
     interval: Duration | None = None
-    retries: int | None = None
+    retries: Natural | None = None
     start_period: Duration | None = None
     start_interval: Duration | None = None
-    disable: bool = False
+    disable: Flag = False
 
 
 class EnvFile(Spec):
     """A file that was merged into `environment`."""
 
     path: str
-    required: bool = True
+    required: Flag = True
     format: str = ""
 
 
@@ -67,7 +67,7 @@ class Service(Spec):
     problems: tuple[Diagnostic, ...] = Field(default=(), json_schema_extra=HIDDEN)  # of a disabled service: why it cannot be enabled
     profiles: list[str] = Field(default_factory=list)
     annotations: dict[str, str] = Field(default_factory=dict)
-    attach: bool | None = None
+    attach: Flag | None = None
     build: Build | None = None
     develop: Develop | None = None
     blkio_config: Blkio | None = None
@@ -75,15 +75,15 @@ class Service(Spec):
     cap_drop: list[str] = Field(default_factory=list)
     cgroup_parent: str = ""
     cgroup: str = ""
-    cpu_count: int = 0
-    cpu_percent: float = 0.0
-    cpu_period: int = 0
-    cpu_quota: int = 0
-    cpu_rt_period: int = 0
-    cpu_rt_runtime: int = 0
+    cpu_count: Whole = 0
+    cpu_percent: Fraction = 0.0
+    cpu_period: Whole = 0
+    cpu_quota: Whole = 0
+    cpu_rt_period: Whole = 0
+    cpu_rt_runtime: Whole = 0
     cpus: Cpus = 0.0
     cpuset: str = ""
-    cpu_shares: int = 0
+    cpu_shares: Whole = 0
     command: list[str] | None = Field(default=None, json_schema_extra=IN_JSON)
     configs: list[Grant] = Field(default_factory=list)
     container_name: str = ""
@@ -108,7 +108,7 @@ class Service(Spec):
     hostname: str = ""
     healthcheck: HealthCheck | None = None
     image: str = ""
-    init: bool | None = None
+    init: Flag | None = None
     ipc: str = ""
     isolation: str = ""
     labels: dict[str, str] = Field(default_factory=dict)
@@ -123,31 +123,31 @@ class Service(Spec):
     models: dict[str, ServiceModel] = Field(default_factory=dict)
     network_mode: str = ""
     networks: dict[str, ServiceNetwork] = Field(default_factory=dict)
-    oom_kill_disable: bool = False
-    oom_score_adj: int = 0
+    oom_kill_disable: Flag = False
+    oom_score_adj: Whole = 0
     pid: str = ""
-    pids_limit: int = 0
+    pids_limit: Whole = 0
     platform: str = ""
     ports: list[Port] = Field(default_factory=list)
-    privileged: bool = False
+    privileged: Flag = False
     pull_policy: str = ""
     pull_refresh_after: str = ""
-    read_only: bool = False
+    read_only: Flag = False
     restart: str = ""
     runtime: str = ""
-    scale: int | None = None
+    scale: Whole | None = None
     secrets: list[Grant] = Field(default_factory=list)
     security_opt: list[str] = Field(default_factory=list)
     shm_size: Size = 0
-    stdin_open: bool = False
+    stdin_open: Flag = False
     stop_grace_period: Duration | None = None
     stop_signal: str = ""
     storage_opt: dict[str, str] = Field(default_factory=dict)
     sysctls: dict[str, str] = Field(default_factory=dict)
     tmpfs: list[str] = Field(default_factory=list)
-    tty: bool = False
+    tty: Flag = False
     ulimits: dict[str, Ulimit] = Field(default_factory=dict)
-    use_api_socket: bool = False
+    use_api_socket: Flag = False
     user: str = ""
     userns_mode: str = ""
     uts: str = ""

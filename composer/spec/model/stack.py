@@ -11,7 +11,7 @@ from composer.errors import ComposerError, Diagnostic, SpecError
 from composer.spec.model.files import Config, Secret
 from composer.spec.model.network import Network
 from composer.spec.model.service import Service
-from composer.spec.model.values import Spec
+from composer.spec.model.values import Spec, Whole
 from composer.spec.model.volume import Volume
 
 
@@ -20,7 +20,7 @@ class Model(Spec):
 
     name: str = ""
     model: str
-    context_size: int = 0
+    context_size: Whole = 0
     runtime_flags: list[str] = Field(default_factory=list)
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from composer.spec.scalars import short_float
 from composer.spec.units import format_duration, parse_duration, parse_size
 
 HIDDEN: dict[str, Any] = {"hidden": True}  # json_schema_extra of fields that are ours, not the file's
@@ -63,7 +64,7 @@ def _duration(value: Any) -> Any:
 
 
 def _size(value: Any) -> Any:
-    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, int | float) and not isinstance(value, bool):
         return int(value)
     try:
         return parse_size(str(value))
@@ -92,12 +93,39 @@ def _cpus(value: Any) -> Any:
 
 
 def _count(value: Any) -> Any:
-    return -1 if value == "all" else value
+    return -1 if value == "all" else _whole(value)
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and abs(value) < 2**63 else value
+
+
+def _natural(value: Any) -> Any:
+    value = _whole(value)
+    if isinstance(value, int) and value < 0:
+        raise wrong(f"{value} cannot be: it must not be negative")
+    return value
+
+
+def _flag(value: Any) -> Any:
+    if isinstance(value, str):
+        word = value.lower()
+        if word not in _FLAGS:
+            raise wrong(f"invalid boolean: {value}", "true or false")
+        return _FLAGS[word]
+    return value
+
+
+_FLAGS = {**dict.fromkeys(("true", "yes", "y", "on"), True), **dict.fromkeys(("false", "no", "n", "off"), False)}
 
 
 Duration = Annotated[int, BeforeValidator(_duration), Shown(format_duration)]  # nanoseconds
 Size = Annotated[int, BeforeValidator(_size), Shown(str)]  # bytes
 SwapSize = Annotated[int, BeforeValidator(_swap), Shown(str)]  # bytes, or -1: no limit
 FileMode = Annotated[int, BeforeValidator(_mode), Shown(lambda mode: f"0{mode:o}")]
-Cpus = Annotated[float, BeforeValidator(_cpus)]
+Fraction = Annotated[float, Shown(short_float)]
+Cpus = Annotated[float, BeforeValidator(_cpus), Shown(short_float)]
+Whole = Annotated[int, BeforeValidator(_whole)]  # a fraction is cut off, as docker compose does
+Natural = Annotated[int, BeforeValidator(_natural)]
+Flag = Annotated[bool, BeforeValidator(_flag)]
 DeviceCount = Annotated[int, BeforeValidator(_count)]  # -1: all

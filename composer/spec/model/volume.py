@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from composer.spec.model.values import Size, Spec
+from composer.spec.model.values import Flag, Size, Spec
 
 
 class BindOptions(Spec):
@@ -14,7 +14,7 @@ class BindOptions(Spec):
 
     selinux: str = ""
     propagation: str = ""
-    create_host_path: bool = False
+    create_host_path: Flag = False
     recursive: str = ""
 
 
@@ -22,7 +22,7 @@ class VolumeOptions(Spec):
     """Options of a mount of a volume."""
 
     labels: dict[str, str] = Field(default_factory=dict)
-    nocopy: bool = False
+    nocopy: Flag = False
     subpath: str = ""
 
 
@@ -48,7 +48,7 @@ class ServiceVolume(Spec):
     type: str
     source: str = ""
     target: str = ""
-    read_only: bool = False
+    read_only: Flag = False
     consistency: str = ""
     bind: BindOptions | None = None
     volume: VolumeOptions | None = None
@@ -67,5 +67,5 @@ class Volume(Spec):
     name: str = ""
     driver: str = ""
     driver_opts: dict[str, str] = Field(default_factory=dict)
-    external: bool = False
+    external: Flag = False
     labels: dict[str, str] = Field(default_factory=dict)
