@@ -244,7 +244,7 @@ class LocalNetworks:
         """(hosts, resolv.conf) of a container in the host's network: the host's own, with what the container adds."""
         base = Path("/etc/hosts").read_text(errors="replace") if Path("/etc/hosts").exists() else ""
         extra = hosts.parse_extra(request.extra_hosts, "127.0.0.1")
-        conf = self._sandboxes.upstream.plain()
+        conf = self._sandboxes.naming.upstream.plain()
         servers = tuple(request.dns) or conf.servers
         resolv = hosts.render_resolv_conf(conf, servers=servers, search=request.dns_search, options=request.dns_options)
         return hosts.render_hosts((), "", "", extra, base=base or hosts.LOCAL), resolv

@@ -15,7 +15,7 @@ from ipaddress import ip_address
 
 from composer.engine.errors import Conflict, EngineError, InvalidArgument, NotRunning
 from composer.engine.local.layout import PREFIX, Layout
-from composer.engine.local.network import endpoints, hosts, links, namespace, options, ports, upstream
+from composer.engine.local.network import endpoints, links, namespace, options, ports
 from composer.engine.local.network.bridges import Bridges
 from composer.engine.local.network.dns import Resolver, View
 from composer.engine.local.network.firewall import Firewall
@@ -23,16 +23,14 @@ from composer.engine.local.network.hosts import DNS_ADDRESS
 from composer.engine.local.network.ipam import Address, Pool
 from composer.engine.local.network.kernel import Kernel
 from composer.engine.local.network.model import EndpointRow, PublishedPort, Sandbox, SandboxRequest, SandboxRow
+from composer.engine.local.network.naming import Find, Naming
 from composer.engine.local.network.ports import HostPorts
 from composer.engine.local.network.ruleset import PortRule
-from composer.engine.local.network.upstream import Upstream
 from composer.engine.local.network.wiring import Cable, Wired, Wish
-from composer.engine.local.network.zone import Zone
 from composer.engine.local.state import State, Table
 from composer.engine.model import EndpointSettings, Network
 
 _log = logging.getLogger("composer.network")
-Find = Callable[[str], Network]  # by name or id; NotFound
 
 
 @dataclass
@@ -55,13 +53,11 @@ class Sandboxes:
         self._kernel = kernel
         self._bridges = bridges
         self._find = find
-        self._is_default = default
         self._live: dict[str, Live] = {}
         self._members: dict[str, dict[str, EndpointRow]] = {}  # network id -> container -> endpoint
-        self._zones: dict[str, Zone] = {}
         self._cables: dict[str, tuple[str, str]] = {}  # host end -> (network id, container), of those that were made
         self._ports: HostPorts | None = None
-        self.upstream = Upstream()
+        self.naming = Naming(find, default, self.members)
         self.firewall: Firewall
 
     @property
@@ -83,7 +79,7 @@ class Sandboxes:
 
     def forget(self, network_id: str) -> None:
         """The network is gone, with its names."""
-        self._zones.pop(network_id, None)
+        self.naming.forget(network_id)
         self._members.pop(network_id, None)
 
     # --- open ---------------------------------------------------------------------------------------------------------
@@ -104,7 +100,7 @@ class Sandboxes:
         except BaseException:
             await asyncio.shield(self.release(row.container))
             raise
-        self._announce(row)
+        self.naming.announce(row)
         return self._sandbox(row)
 
     def _plan(self, request: SandboxRequest) -> SandboxRow:
@@ -165,7 +161,7 @@ class Sandboxes:
 
     def _adopt(self, row: SandboxRow) -> None:
         """It counts from now on: in the firewall's facts and among the members."""
-        self._live[row.container] = Live(row, self._view(row))
+        self._live[row.container] = Live(row, self.naming.view(row))
         for endpoint in row.endpoints:
             self._members.setdefault(endpoint.network, {})[row.container] = endpoint
 
@@ -174,7 +170,7 @@ class Sandboxes:
             netns=self._layout.netns(row.container),
             cables=tuple(self._cable(row, e) for e in row.endpoints),
             gateways=endpoints.gateways(row.endpoints),
-            dns=DNS_ADDRESS if self._has_dns(row) else None,
+            dns=DNS_ADDRESS if self.naming.is_served(row) else None,
             redirect=row.dns_redirect,
         )
 
@@ -182,71 +178,23 @@ class Sandboxes:
         rule = self._bridges.rule(self._find(endpoint.network))
         return endpoints.cable(endpoint, rule.bridge, published=bool(row.published), isolated=not rule.talk)
 
-    def _has_dns(self, row: SandboxRow) -> bool:
-        return DNS_ADDRESS in self._servers(row)
-
-    def _servers(self, row: SandboxRow) -> tuple[str, ...]:
-        """The nameserver lines of its resolv.conf: ours where a user made the network; in the default one those named, or the host's."""
-        conf = self.upstream.host()
-        ipv6 = any(e.settings.global_ipv6_address for e in row.endpoints)
-        if row.mode == "none" or not row.endpoints:
-            return row.dns or conf.servers
-        if not all(self._is_default(self._find(e.network)) for e in row.endpoints):
-            return (DNS_ADDRESS,)
-        return row.dns or upstream.outside_servers(conf, ipv6=ipv6) or (DNS_ADDRESS,)
-
-    def _view(self, row: SandboxRow) -> View:
-        found = [self._find(e.network) for e in row.endpoints]
-        zones = [self._zone(network) for network in found if not self._is_default(network)]
-        aliases = [link for e in row.endpoints for link in e.settings.links]
-        known = dict(hosts.parse_link(link) for link in (*row.links, *aliases))
-        return View(zones, known, row.dns, any(not network.internal for network in found))
-
-    def _zone(self, network: Network) -> Zone:
-        return self._zones.setdefault(network.id, Zone(network.name))
-
     def _serve(self, row: SandboxRow, wired: Wired) -> None:
         live = self._live[row.container]
         self._wired(row)
         if wired.udp is not None and wired.tcp is not None:
-            live.resolver = Resolver(wired.udp, wired.tcp, lambda: live.view, self.upstream)
+            live.resolver = Resolver(wired.udp, wired.tcp, lambda: live.view, self.naming.upstream)
 
     def _wired(self, row: SandboxRow) -> None:
         self._cables.update((endpoint.link, (endpoint.network, row.container)) for endpoint in row.endpoints)
-
-    def _announce(self, row: SandboxRow) -> None:
-        for endpoint in row.endpoints:
-            network = self._find(endpoint.network)
-            if not self._is_default(network):
-                self._zone(network).add(endpoints.member(endpoint, row.container))
 
     def _sandbox(self, row: SandboxRow) -> Sandbox:
         return Sandbox(
             netns=self._layout.netns(row.container),
             networks={self._find(e.network).name: e.settings for e in row.endpoints},
             ports=ports.shown(row.published, row.exposed),
-            hosts=self._hosts(row),
-            resolv_conf=hosts.render_resolv_conf(
-                self.upstream.host(), servers=self._servers(row), search=row.dns_search, options=row.dns_options
-            ),
+            hosts=self.naming.hosts(row),
+            resolv_conf=self.naming.resolv_conf(row),
         )
-
-    def _hosts(self, row: SandboxRow) -> str:
-        gateway = next((g for e in row.endpoints if (g := e.settings.gateway or e.settings.ipv6_gateway)), "")
-        own = [a for e in row.endpoints for a in (e.settings.ip_address, e.settings.global_ipv6_address) if a]
-        extra = hosts.parse_extra(row.extra_hosts, gateway) + self._default_links(row)
-        return hosts.render_hosts(own, row.hostname, row.domainname, extra)
-
-    def _default_links(self, row: SandboxRow) -> list[tuple[str, str]]:
-        """In the default network, which has no names, links are lines of /etc/hosts, as Docker has it."""
-        found = []
-        for alias, name in dict(hosts.parse_link(link) for link in row.links).items():
-            for endpoint in row.endpoints:
-                if not self._is_default(self._find(endpoint.network)):
-                    continue
-                others = self.members(endpoint.network).values()
-                found += [(alias, e.settings.ip_address) for other, e in others if other.name.lower() == name]
-        return found
 
     # --- release ------------------------------------------------------------------------------------------------------
 
@@ -261,8 +209,7 @@ class Sandboxes:
         for endpoint in row.endpoints:
             self._cables.pop(endpoint.link, None)
             self._members.get(endpoint.network, {}).pop(container_id, None)
-            if endpoint.network in self._zones:
-                self._zones[endpoint.network].remove(container_id)
+            self.naming.withdraw(container_id, endpoint.network)
         self.host_ports.release(container_id)
         self._release_leases(row.endpoints)
         await self._kernel.drop([self._layout.netns(container_id)])
@@ -319,7 +266,7 @@ class Sandboxes:
         except BaseException:
             await asyncio.shield(self.unplug(container_id, network))
             raise
-        self._announce(changed)
+        self.naming.announce(changed)
         return endpoint.settings
 
     async def unplug(self, container_id: str, network: Network) -> None:
@@ -328,8 +275,7 @@ class Sandboxes:
         gone = [e for e in live.row.endpoints if e.network == network.id]
         if not gone:
             return
-        if network.id in self._zones:
-            self._zones[network.id].remove(container_id)
+        self.naming.withdraw(container_id, network.id)
         for endpoint in gone:
             self._cables.pop(endpoint.link, None)
         await self._kernel.send([links.delete_link(e.link) for e in gone])
@@ -343,7 +289,7 @@ class Sandboxes:
 
     async def _change(self, live: Live, row: SandboxRow) -> None:
         live.row = row
-        live.view = self._view(row)
+        live.view = self.naming.view(row)
         for members in self._members.values():
             members.pop(row.container, None)
         for endpoint in row.endpoints:
@@ -398,7 +344,7 @@ class Sandboxes:
         if target is not None:
             address = target.settings.ip_address or target.settings.global_ipv6_address
             problems = self.host_ports.restore(row.container, row.published, address)
-        if self._has_dns(row):
+        if self.naming.is_served(row):
             try:
                 wish = Wish(self._layout.netns(row.container), fresh=False, dns=DNS_ADDRESS, redirect=row.dns_redirect)
                 self._serve(row, await self._kernel.wire(wish))
@@ -407,7 +353,7 @@ class Sandboxes:
                 problems.append(f"no name server for {row.name}: {error.message}")
         else:
             self._wired(row)
-        self._announce(row)
+        self.naming.announce(row)
         return problems
 
     def port_rules(self) -> list[PortRule]:
