@@ -21,6 +21,7 @@ from composer.daemon.lock import held
 from composer.daemon.options import LOCK, Options
 from composer.daemon.server import Server, bind
 from composer.engine.local.layout import Layout
+from composer.engine.local.linux.libc import libc
 from composer.errors import EXIT_FAILED, ComposerError
 
 if TYPE_CHECKING:
@@ -61,12 +62,18 @@ async def _run(options: Options, sockets: Sequence[socket.socket]) -> int:
         systemd.notify(os.environ, "READY=1", f"MAINPID={os.getpid()}")
         log.info("serving", host=options.host, root=options.root, pid=os.getpid())
         await stacks.open()
-        gc.collect()
-        gc.freeze()
+        settle()
         await stop.wait()
         systemd.notify(os.environ, "STOPPING=1")
         log.info("stopping; containers go on")
     return 0
+
+
+def settle() -> None:
+    """Collect the garbage of the start, never scan again what stays, give free memory back to the kernel (malloc_trim(3))."""
+    gc.collect()
+    gc.freeze()
+    libc.malloc_trim(0)
 
 
 async def _assemble(options: Options, stop: asyncio.Event, ending: AsyncExitStack) -> tuple[Server, LateStacks]:
