@@ -139,12 +139,12 @@ def _packed(source: str, name: str, follow: bool, contents: bool) -> Iterator[by
     path = os.path.realpath(source) if follow or contents or source.endswith("/") else os.path.abspath(source)
     folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY)
     try:
-        yield from _from_thread(lambda sink: pack(folder, os.path.basename(path), sink, name="" if contents else name))
+        yield from from_thread(lambda sink: pack(folder, os.path.basename(path), sink, name="" if contents else name))
     finally:
         os.close(folder)
 
 
-def _from_thread(work: Any) -> Iterator[bytes]:
+def from_thread(work: Any) -> Iterator[bytes]:
     """What ``work(sink)`` writes in a thread; its error is raised behind the bytes."""
     end, start = os.pipe()
     failure: list[BaseException] = []

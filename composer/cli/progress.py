@@ -67,12 +67,11 @@ class Plain(Quiet):
         name, status, detail = str(event.get("id", "")), str(event.get("status", "")), str(event.get("detail") or "")
         if self.last.get(name) == (status, detail):
             return
-        before = self.last.get(name, ("", ""))
-        self.last[name] = (status, detail)
-        if event.get("output") or (detail and "\n" in detail):
-            sys.stderr.write(detail if detail.endswith("\n") else detail + "\n")
-        elif status != before[0] or event.get("error") or not _counts(detail):
+        before, self.last[name] = self.last.get(name, ("", "")), (status, detail)
+        if status != before[0] or event.get("error"):
             sys.stderr.write(f"{self.prefix} {name}  {status}{' ' + detail if detail else ''}".rstrip() + "\n")
+        elif detail and not _counts(detail):
+            sys.stderr.write("".join(f" {name}  {line}\n" for line in detail.splitlines()))
         sys.stderr.flush()
 
 
