@@ -72,7 +72,25 @@ def image_work(stack: Stack, services: Collection[str], here: Mapping[str, Image
             work = _work(service, image_of(stack, service), here, policy, now)
             if work is not None:
                 found.append(work)
-    return found
+    return _built_once(stack, found)
+
+
+def _built_once(stack: Stack, found: list[Work]) -> list[Work]:
+    """An image that one service builds is not pulled for another that only names it: it is built, by the first."""
+    builders: dict[str, Service] = {}
+    for service in stack.services.values():
+        if service.build is not None:
+            builders.setdefault(image_of(stack, service), service)
+    building = {work.image for work in found if work.verb == "build"}
+    kept: list[Work] = []
+    for work in found:
+        if work.verb == "pull" and work.service.build is None and work.image in builders:
+            if work.image in building:
+                continue
+            building.add(work.image)
+            work = Work("build", builders[work.image], work.image, f"{work.service.name} needs it, and it is not here")
+        kept.append(work)
+    return kept
 
 
 def _work(service: Service, image: str, here: Mapping[str, Image | None], policy: ImagePolicy, now: datetime) -> Work | None:
