@@ -25,8 +25,9 @@ async def create(parts: Parts, asked: ContainerConfig, name: str = "") -> Contai
     """NotFound (image, volumes_from, network of a container), Conflict (name), InvalidArgument."""
     ident = os.urandom(32).hex()
     image = parts.images.resolve(asked.image)
-    config = _settle(parts, resolve.merge(asked, image.process), ident)
-    resolve.check(config, cpus=parts.cpus, runtimes=parts.runtime.available())
+    merged = resolve.merge(asked, image.process)
+    resolve.check(merged, cpus=parts.cpus, runtimes=parts.runtime.available())
+    config = _settle(parts, merged, ident)
     rows = [_source(parts, row) for row in mounts.plan(config, _others(parts, config))]
     if any(row.kind == "bind" and not row.create for row in rows):
         await asyncio.to_thread(_check_sources, rows)
