@@ -168,6 +168,7 @@ class Steps:
             bench.lease.update(filter(None, (known.chain_id, known.diff_id)))
             await bench.output.say(f"{title}\nCACHED")
             self.draft.record(known.created, created_by, diff_id=known.diff_id, chain_id=known.chain_id)
+            self.key = key_of(self.key, known.chain_id)
             return
         await bench.output.say(title)
         async with bench.roots.writable(self.draft.chain_ids) as root:
@@ -176,6 +177,7 @@ class Steps:
         step = Step(now(), layer.diff_id, layer.chain_id) if layer else Step(now())
         await bench.cache.put(self.key, step)
         self.draft.record(step.created, created_by, diff_id=step.diff_id, chain_id=step.chain_id)
+        self.key = key_of(self.key, step.chain_id)  # what stands on this layer stands on no other, made by the same words elsewhere
 
 
 def triggers(draft: Draft) -> list[Instruction]:
