@@ -18,7 +18,8 @@ PREFIX = "cmp"  # of every link; at most 15 characters in all (IFNAMSIZ)
 class Layout:
     """``root``: state that survives a reboot (on a real disk). ``run``: what does not (on tmpfs).
 
-    ``pool``: the address pool as CIDR that networks without a subnet are cut from, /24 each; ``pool6``: the same for IPv6, /64 each.
+    ``pool``: the address pool as CIDR that networks without a subnet are cut from (64 networks of a /16, /22 each: a stack may have
+    hundreds of containers); ``pool6``: the same for IPv6, /64 each.
     """
 
     root: Path

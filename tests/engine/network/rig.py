@@ -143,12 +143,12 @@ async def asked(box: Sandbox, name: str, kind: str = "A", *, tcp: bool = False, 
     return RCODE[record.header.rcode], [str(r.rdata) for r in record.rr if QTYPE[r.rtype] == kind]
 
 
-async def eventually(check: Callable[[], bool], *, seconds: float = 5) -> None:
+async def eventually(check: Callable[[], bool], *, seconds: float = 20) -> None:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
     while not check():
         assert loop.time() < deadline, "it did not come true in time"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.05)
 
 
 def free_port() -> int:

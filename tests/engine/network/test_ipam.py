@@ -89,6 +89,20 @@ def test_wrong_pools_are_refused_with_their_words(config: IPAMPool, words: str) 
     assert words in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("pool", "found"),
+    [
+        ("10.0.0.0/8", "10.0.0.0/22"),
+        ("10.50.0.0/16", "10.50.0.0/22"),
+        ("10.50.0.0/20", "10.50.0.0/24"),
+        ("10.50.0.0/28", "10.50.0.0/28"),
+        ("fd00::/48", "fd00::/64"),
+    ],
+)
+def test_the_size_of_a_network(pool: str, found: str) -> None:
+    assert str(choose_subnet(ip_network(pool), [])) == found
+
+
 def test_a_full_pool_is_told() -> None:
     pool = Pool(parse_subnet("10.0.0.0/30"), ip_address("10.0.0.1"))
     pool.lease()

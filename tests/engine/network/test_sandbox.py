@@ -48,7 +48,7 @@ def test_the_inside_of_a_sandbox(tmp_path: Path) -> None:
             assert "mtu 1300 " in run_in(box, "ip", "link", "show", "eth0")
             assert f"link/ether {settings.mac_address}" in run_in(box, "ip", "link", "show", "eth0")
             assert f"default via {settings.gateway} dev eth0" in run_in(box, "ip", "route")
-            assert f"inet {settings.ip_address}/24" in run_in(box, "ip", "-4", "addr", "show", "eth0")
+            assert f"inet {settings.ip_address}/22" in run_in(box, "ip", "-4", "addr", "show", "eth0")
             assert run_in(box, "cat", "/proc/sys/net/ipv4/ip_unprivileged_port_start") == "0\n"
             assert f"{settings.ip_address}\ta.example.org a\n" in box.hosts
             assert "1.2.3.4\tx\n" in box.hosts
@@ -171,7 +171,7 @@ def test_internal_networks_have_no_way_out(tmp_path: Path) -> None:
             r.serve(c, "c")
             assert "default" not in run_in(a, "ip", "route")
             assert (await said(a, b.networks["closed"].ip_address, 80)).startswith("b")
-            run_in(a, "ip", "route", "add", "default", "via", str(r.layout and "10.211.1.1"))
+            run_in(a, "ip", "route", "add", "default", "via", str(r.layout and "10.211.4.1"))
             assert await said(a, c.networks["open"].ip_address, 80) == ""
             assert await asked(a, "somewhere.example") == ("SERVFAIL", [])
 

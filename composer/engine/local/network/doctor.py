@@ -24,7 +24,7 @@ class Finding:
 
 
 def dropping_chains(listing: str, own: str) -> list[Finding]:
-    """The forward chains with policy drop in what `nft list ruleset` printed; ``own``: our table. Pure."""
+    """The forward chains with policy drop in what `nft list chains` printed; ``own``: our table. Pure."""
     found = []
     for table in re.split(r"^(?=table )", listing, flags=re.M):
         head = re.match(r"table (\S+) (\S+)", table)

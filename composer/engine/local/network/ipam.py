@@ -14,7 +14,8 @@ from composer.engine.model import IPAMPool
 
 Address = IPv4Address | IPv6Address
 Subnet = IPv4Network | IPv6Network
-PREFIX_V4, PREFIX_V6 = 24, 64  # of a network that names no subnet
+_NETWORKS = 6  # bits of a pool that number its networks, within these bounds: a /16 gives 64 networks
+_LARGEST, _SMALLEST, _PREFIX_V6 = 22, 24, 64  # a /22 has 1,021 addresses, about as many as a bridge takes links (1,023)
 
 
 class Pool:
@@ -81,8 +82,9 @@ def outside(address: Address) -> InvalidArgument:
 
 
 def choose_subnet(pool: Subnet, taken: Iterable[Subnet]) -> Subnet:
-    """The first /24 (/64) of the pool that overlaps nothing taken. Conflict when the pool is full."""
-    size = 1 << (pool.max_prefixlen - max(pool.prefixlen, PREFIX_V4 if pool.version == 4 else PREFIX_V6))
+    """The first block of the pool that overlaps nothing taken: a /22 of a /16, a /64 of IPv6. Conflict when the pool is full."""
+    prefix = min(max(pool.prefixlen + _NETWORKS, _LARGEST), _SMALLEST) if pool.version == 4 else _PREFIX_V6
+    size = 1 << (pool.max_prefixlen - max(pool.prefixlen, prefix))
     ranges = sorted((int(s.network_address), int(s.broadcast_address)) for s in taken if s.version == pool.version)
     value, end = int(pool.network_address), int(pool.broadcast_address)
     for low, high in ranges:

@@ -255,7 +255,7 @@ class LocalNetworks:
 
     async def findings(self) -> Sequence[Finding]:
         """What on this machine stands in the way of containers' traffic (for `doctor`, and a warning at start)."""
-        listed = doctor.dropping_chains(await self._kernel.nft("list ruleset\n"), self._layout.table)
+        listed = doctor.dropping_chains(await self._kernel.nft("list chains\n"), self._layout.table)
         return listed + await self._kernel.run(doctor.legacy_chain)
 
     # --- inside -------------------------------------------------------------------------------------------------------
