@@ -11,6 +11,7 @@ import json
 import lzma
 import os
 import resource
+import sys
 import tarfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -89,6 +90,7 @@ async def merged(room: ImageRoom, ref: str) -> dict[str, object]:
         await room.images.snapshots.unmount(target)
 
 
+PROGRAMS = ("subprocess.Popen", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "os.system", "pty.spawn")
 EXPECTED = {"data/a": "a2", "data/opq/new": "new", "tmp": "0o41777", "top": "0o40755"}
 ARCHIVES = {
     "docker": lambda: docker_archive(layered()),
@@ -151,6 +153,25 @@ def _without(data: bytes, left_out: str) -> bytes:
             if member.name != left_out:
                 target.addfile(member, source.extractfile(member))
     return buffer.getvalue()
+
+
+def test_no_program_is_run(tmp_path: Path) -> None:
+    """Trap 10: neither of the image (which may bring its own xz and tar) nor of the host; all is undone in this process."""
+    started: list[str] = []
+    listening = [True]
+    sys.addaudithook(lambda name, args: started.append(name) if listening[0] and name in PROGRAMS else None)
+
+    async def run() -> None:
+        async with image_room(tmp_path) as room:
+            for form in ("docker, xz", "docker, bzip2", "oci, zstd", "docker, gzip"):
+                await room.load(ARCHIVES[form]())
+            await collect(room.images.save(["layers"]))
+
+    try:
+        asyncio.run(run())
+    finally:
+        listening[0] = False
+    assert started == []
 
 
 def test_layers_are_shared_and_unpacked_once(tmp_path: Path) -> None:

@@ -62,6 +62,17 @@ def test_read_only(layout: Layout, count: int) -> None:
     asyncio.run(run())
 
 
+def test_an_image_without_layers(layout: Layout) -> None:
+    async def run() -> None:
+        target, place = layout.run / "t", layout.container("c")
+        await Snapshots(layout).mount("c", [], target, upper=place / "upper", work=place / "work")
+        (target / "new").touch()
+        await Snapshots(layout).unmount(target)
+        assert os.listdir(place / "upper") == ["new"]
+
+    asyncio.run(run())
+
+
 def test_a_volatile_snapshot_is_mounted_again_with_its_content(layout: Layout) -> None:
     async def run() -> None:
         target, place = layout.run / "t", layout.container("c")

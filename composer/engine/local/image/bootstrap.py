@@ -24,6 +24,7 @@ from composer.engine.local.image import reference as references
 from composer.engine.local.image.manifest import Platform
 from composer.engine.local.image.mirrors import DEBIAN, UBUNTU, Family
 from composer.engine.local.image.relay import Tell, relay
+from composer.engine.local.linux import mount as mounts
 from composer.engine.model import Progress
 
 _RELEASES = {
@@ -45,11 +46,11 @@ _HOOK = r"""set -e
 : >"$1/etc/resolv.conf"; : >"$1/etc/hostname"; chmod 644 "$1/etc/resolv.conf" "$1/etc/hostname"
 rm -f "$1/etc/machine-id" "$1/var/lib/dbus/machine-id"
 printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"; chmod 755 "$1/usr/sbin/policy-rc.d"
-echo force-unsafe-io >"$1/etc/dpkg/dpkg.cfg.d/container"
 printf '%s\n' 'Acquire::Languages "none";' 'Apt::AutoRemove::SuggestsImportant "false";' >"$1/etc/apt/apt.conf.d/container"
 rm -rf "$1"/var/log/apt "$1"/var/log/*.log "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*.bin "$1"/var/cache/ldconfig/aux-cache
 """
 _TELL = ("I: ", "W: ", "E: ")
+_ROOT_SIZE = 1500 << 20  # bytes that a root, with the packages it is made from, stays well below
 _GRACE = 20.0  # seconds for mmdebstrap to unmount and remove what it made
 
 
@@ -97,6 +98,7 @@ def command(recipe: Recipe, keyring: str, sources: Sequence[str]) -> list[str]:
         "--variant=minbase",
         "--format=tar",
         f"--keyring={keyring}",
+        "--dpkgopt=force-unsafe-io",  # neither now nor in builds upon it: an image is synced as a whole
         *(f"--dpkgopt={option}" for option in (_SLIM if recipe.slim else ())),
         *(["--include=ca-certificates"] if https else []),
         f"--customize-hook={_HOOK}",
@@ -132,11 +134,17 @@ class Run:
         for line in sources:
             tell(Progress(stream=f"{line}\n"))
         self._directory.mkdir(mode=0o755)
-        os.chmod(self._directory, 0o755)
         try:
+            self._prepare()
             await self._run(command(self._recipe, keyring, sources), consume, tell)
         finally:
             await finish(lambda: files.remove_tree(self._directory))
+
+    def _prepare(self) -> None:
+        """In memory where there is plenty: a root is ten thousand small files that are packed and deleted again."""
+        os.chmod(self._directory, 0o755)
+        if _available_memory() > 2 * _ROOT_SIZE:
+            mounts.mount("none", self._directory, "tmpfs", 0, f"size={_ROOT_SIZE},mode=755")
 
     def _apt_files(self) -> list[tuple[str, str]]:
         paths = [self._apt / "sources.list", *sorted((self._apt / "sources.list.d").glob("*"))]
@@ -164,6 +172,13 @@ class Run:
             raise error_group.exceptions[0] from None
         finally:
             await _end(process)
+
+
+def _available_memory() -> int:
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 0
 
 
 async def _output(process: asyncio.subprocess.Process, last: Sequence[str]) -> AsyncIterator[bytes]:

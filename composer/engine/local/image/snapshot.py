@@ -45,6 +45,10 @@ class Snapshots:
     ) -> None:
         """`mount`, blocking (0.5 ms)."""
         target.mkdir(parents=True, exist_ok=True)
+        if not lowers:  # an image without layers
+            empty = self._layout.root / "empty"
+            empty.mkdir(mode=0o755, exist_ok=True)
+            lowers = [empty]
         options: list[tuple[str, str | None]] = [("lowerdir+", str(path)) for path in lowers]
         if upper is not None and work is not None:
             _prepare(lowers, upper, work)
