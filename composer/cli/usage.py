@@ -11,7 +11,7 @@ from composer.cli.client import ApiError, Client
 from composer.cli.http import Reply
 from composer.cli.listing import show
 from composer.cli.terminal import is_terminal
-from composer.cli.units import binary, decimal
+from composer.cli.units import binary, image
 from composer.cli.watch import Loop
 
 COLUMNS = (
@@ -99,15 +99,10 @@ def row(stats: dict[str, Any], identity: str, name: str) -> dict[str, Any]:
         "CPUPerc": f"{_cpu(stats):.2f}%",
         "MemUsage": f"{binary(used)} / {binary(limit)}",
         "MemPerc": f"{100 * used / limit if limit else 0:.2f}%",
-        "NetIO": f"{_short(sum(n['rx_bytes'] for n in networks))} / {_short(sum(n['tx_bytes'] for n in networks))}",
-        "BlockIO": f"{_short(_io(io, 'read'))} / {_short(_io(io, 'write'))}",
+        "NetIO": f"{image(sum(n['rx_bytes'] for n in networks))} / {image(sum(n['tx_bytes'] for n in networks))}",
+        "BlockIO": f"{image(_io(io, 'read'))} / {image(_io(io, 'write'))}",
         "PIDs": str((stats.get("pids_stats") or {}).get("current", 0)),
     }
-
-
-def _short(size: float) -> str:
-    text = decimal(size)
-    return "0B" if text == "0B" else text
 
 
 def _io(entries: Sequence[dict[str, Any]], kind: str) -> int:
