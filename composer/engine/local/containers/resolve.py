@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from composer.engine.errors import InvalidArgument, Unsupported
 from composer.engine.local.runtime import resources
@@ -39,11 +39,19 @@ def merge(asked: ContainerConfig, image: ProcessConfig) -> ContainerConfig:
         stop_signal=asked.stop_signal or image.stop_signal,
         stop_timeout=asked.stop_timeout if asked.stop_timeout is not None else image.stop_timeout,
         shell=asked.shell or image.shell,
-        labels={**image.labels, **asked.labels},
+        labels={**_unowned(image.labels), **asked.labels},
         volumes={**image.volumes, **asked.volumes},
         exposed_ports=_exposed((*image.exposed_ports, *asked.exposed_ports, *asked.host_config.port_bindings)),
         healthcheck=merge_health(asked.healthcheck, image.healthcheck),
     )
+
+
+_OWNERSHIP = ("composer.", "com.docker.compose.")
+
+
+def _unowned(labels: Mapping[str, str]) -> dict[str, str]:
+    """An image cannot say that its containers belong to a stack: those labels come from whoever makes the container."""
+    return {name: value for name, value in labels.items() if not name.startswith(_OWNERSHIP)}
 
 
 def _exposed(ports: Iterable[str]) -> dict[str, dict[str, str]]:
