@@ -25,6 +25,7 @@ class Firewall:
         self._baseline: str | None = None  # what nft lists for the rules as we applied them
         self._timer: asyncio.TimerHandle | None = None
         self._listing_task: asyncio.Task[None] | None = None
+        self._lock = asyncio.Lock()
         self._waiting: list[asyncio.Future[None]] = []
         self._swapping: asyncio.Task[None] | None = None
 
@@ -51,13 +52,17 @@ class Firewall:
                 if not done.done():
                     done.set_result(None)
 
-    async def _swap(self, *, always: bool = False) -> None:
-        text = render(self._table, *self._facts())
-        if text != self._applied or always:
-            self._applied, self._baseline = "", None
-            self._generation = await self._kernel.swap(text)
-            self._applied = text
-            self._remember_later()
+    async def _swap(self) -> None:
+        async with self._lock:
+            text = render(self._table, *self._facts())
+            if text != self._applied:
+                await self._put(text)
+
+    async def _put(self, text: str) -> None:
+        self._applied, self._baseline = "", None
+        self._generation = await self._kernel.swap(text)
+        self._applied = text
+        self._remember_later()
 
     def _remember_later(self) -> None:
         """List what was applied once it has stood for a moment: comparing with it costs no swap, so engines never wake each other."""
@@ -69,24 +74,25 @@ class Firewall:
         self._listing_task = asyncio.get_running_loop().create_task(self._take_baseline())
 
     async def _take_baseline(self) -> None:
-        listing = await self._listing()
-        if await self._kernel.generation() == self._generation:
-            self._baseline = listing
+        async with self._lock:
+            listing = await self._listing()
+            if await self._kernel.generation() == self._generation:
+                self._baseline = listing
 
     async def heal(self) -> bool:
         """Put the table right when it is not ours any more; whether it was so. Costs nothing while nobody changed any nft rule."""
-        generation = await self._kernel.generation()
-        if not self._applied or generation == self._generation:
-            return False
-        before, expected = await self._listing(), self._baseline
-        if before == expected:
-            self._generation = generation
-            return False
-        await self._swap(always=True)
-        if expected is not None:
-            return True
-        self._baseline = await self._listing()
-        return self._baseline != before
+        async with self._lock:
+            generation = await self._kernel.generation()
+            if generation == self._generation or not self._applied:
+                return False
+            before, expected = await self._listing(), self._baseline
+            if before == expected:
+                self._generation = generation
+                return False
+            await self._put(self._applied)
+            if expected is None:
+                expected = self._baseline = await self._listing()
+            return before != expected
 
     async def _listing(self) -> str:
         try:
@@ -96,8 +102,11 @@ class Firewall:
 
     async def clear(self) -> None:
         """Remove the table: there is no network left that needs it."""
-        await self._kernel.swap(render(self._table, (), ()))
-        self._applied = ""
+        if self._timer is not None:
+            self._timer.cancel()
+        async with self._lock:
+            await self._kernel.swap(render(self._table, (), ()))
+            self._applied = ""
 
     async def close(self) -> None:
         """Wait for what is under way; the rules stay."""

@@ -98,11 +98,13 @@ class Kernel:
         return await self.run(lambda: self._nft.run(text))
 
     async def swap(self, text: str) -> int:
-        """Run one nftables transaction; the ruleset's generation after it."""
+        """Run one nftables transaction; the ruleset's generation after it, -1 when somebody else's came in between."""
 
         def work() -> int:
+            before = self._generation()
             self._nft.run(text)
-            return self._generation()
+            after = self._generation()
+            return after if after == before + 1 else -1
 
         return await self.run(work)
 
