@@ -22,7 +22,7 @@ from composer.engine.memory import MemoryEngine
 from tests.contract.shell import shell
 from tests.fixtures.busybox import busybox_archive
 
-IMAGE = "bb:latest"
+IMAGE = "ctbb:latest"
 LIMIT = 60.0  # seconds for one behaviour
 Behaviour = Callable[[Engine], Awaitable[None]]
 Open = Callable[[], AbstractAsyncContextManager[Engine]]
@@ -93,7 +93,7 @@ async def local() -> AsyncIterator[Engine]:
     number = os.urandom(1)[0]
     try:
         layout = Layout(root, run, pool=f"10.212.{number & 0xF0}.0/20", pool6=f"fd6d:7064:{number:x}::/48")
-        async with open_engine(layout) as engine:
+        async with open_engine(layout, image=busybox_archive(IMAGE)) as engine:
             yield engine
     finally:
         shutil.rmtree(run, ignore_errors=True)
@@ -122,6 +122,7 @@ async def dockerd() -> AsyncIterator[Engine]:
                     await engine.networks.remove(network.id)
             for volume in await engine.volumes.list({"label": ["contract"]}):
                 await engine.volumes.remove(volume.name, force=True)
+            await engine.images.remove(IMAGE, force=True)
 
 
 BACKENDS = [Backend("memory", memory), Backend("memory-api", memory_api)]

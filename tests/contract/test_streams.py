@@ -99,7 +99,7 @@ async def execs(engine: Engine) -> None:
 
     await eventually(over)
     with pytest.raises(Conflict):
-        await engine.containers.exec_start(exec_id)
+        await engine.containers.exec_start(exec_id, detach=True)
     with pytest.raises(InvalidArgument, match="No exec command specified"):
         await engine.containers.exec_create("host", ExecConfig())
     with pytest.raises(NotFound, match="No such exec instance"):

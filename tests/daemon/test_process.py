@@ -89,7 +89,7 @@ def test_containers_live_through_kill_9(daemon: Options) -> None:
     async def first() -> tuple[str, int]:
         async with DockerEngine(daemon.host) as engine:
             await load(engine)
-            config = ContainerConfig(image="bb", cmd=("idle",), host_config=HostConfig(network_mode="none"))
+            config = ContainerConfig(image="ctbb", cmd=("idle",), host_config=HostConfig(network_mode="none"))
             made = await engine.containers.create(config, "lives")
             await engine.containers.start(made.id)
             return made.id, (await engine.containers.inspect(made.id)).state.pid

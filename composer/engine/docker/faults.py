@@ -33,8 +33,9 @@ _BY_STATUS: Mapping[int, type[EngineError]] = {
     501: errors.Unsupported,
     503: errors.Unavailable,
 }
-_MISSING = ("executable file not found", "no such file or directory: unknown")
-_DENIED = ("permission denied: unknown", "is a directory: unknown")
+_RUNTIME = "unable to start container process"  # runc's words, which dockerd passes on, then the reason
+_MISSING = ("executable file not found", "no such file or directory")
+_DENIED = ("permission denied", "is a directory")
 
 
 def fault(status: int, body: bytes) -> EngineError:
@@ -55,10 +56,11 @@ def of(message: str, status: int, said: Mapping[str, Any]) -> EngineError:
     if code in _BY_CODE:
         return _BY_CODE[code](message, hint=hint)
     kind = _BY_STATUS.get(status, EngineError)
-    if any(words in message for words in _MISSING):
-        kind = errors.CommandNotFound
-    elif any(words in message for words in _DENIED):
-        kind = errors.CommandNotExecutable
+    if _RUNTIME in message:
+        if any(words in message for words in _MISSING):
+            kind = errors.CommandNotFound
+        elif any(words in message for words in _DENIED):
+            kind = errors.CommandNotExecutable
     elif kind is errors.Conflict and "is not running" in message:
         kind = errors.NotRunning
     return kind(message, hint=hint, code=code or None)
