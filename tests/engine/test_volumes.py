@@ -202,3 +202,16 @@ def test_two_containers_fill_one_volume_once(engine: Opened) -> None:
             assert texts == ["4\n"] * 4
 
     run(main())
+
+
+def test_a_label_makes_nothing_anonymous(engine: Opened) -> None:
+    """Trap 8: `prune` goes by the row, not by a label that a file or an image can carry."""
+
+    async def main() -> None:
+        async with engine(image=busybox_archive(labels={"com.docker.volume.anonymous": ""})) as e:
+            await e.volumes.create(VolumeConfig(name="precious", labels={"com.docker.volume.anonymous": ""}))
+            assert await output(e, "echo x >/v/f", binds=("kept:/v",)) == ""
+            assert (await e.volumes.prune()).deleted == ()
+            assert {v.name for v in await e.volumes.list()} == {"precious", "kept"}
+
+    run(main())

@@ -83,6 +83,9 @@ async def resume(parts: Parts, supervisor: Supervisor, live: set[str], down: Seq
     waiting = [held for held in parts.registry if held.id not in live and _wanted(held, down, hold)]
     if waiting:
         parts.tasks.spawn(_start_all(parts, waiting), "automatic starts")
+    for held in down:
+        if held.record.config.host_config.auto_remove:  # its end could not be followed by its removal
+            await remove.remove(parts, held, force=True, volumes=True)
 
 
 def _wanted(held: Held, down: Sequence[Held], hold: Hold) -> bool:

@@ -137,7 +137,7 @@ def _extract(root_fd: int, path: str, source: BinaryIO, held: Held, keep_kinds: 
     finally:
         os.close(fd)
     chown = None
-    if own:
+    if own and held.record.config.user:  # as dockerd: without a user of its own the archive's owners stay
         user = users.lookup(root_fd, held.record.config.user)
         chown = (user.uid, user.gid)
     extract(source, root_fd, at=path, options=ExtractOptions(chown=chown, no_overwrite_dir_non_dir=keep_kinds))

@@ -27,6 +27,7 @@ async def create(parts: Parts, asked: ContainerConfig, name: str = "") -> Contai
     image = parts.images.resolve(asked.image)
     merged = resolve.merge(asked, image.process)
     resolve.check(merged, cpus=parts.cpus, runtimes=parts.runtime.available())
+    parts.cgroup_parent(merged.host_config.cgroup_parent)
     config = _settle(parts, merged, ident)
     rows = [_source(parts, row) for row in mounts.plan(config, _others(parts, config))]
     if any(row.kind == "bind" and not row.create for row in rows):

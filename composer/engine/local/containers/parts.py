@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from composer.engine.errors import InvalidArgument
 from composer.engine.local.containers.record import Record
 from composer.engine.local.containers.registry import Held, Registry
 from composer.engine.local.containers.tasks import Tasks
@@ -67,7 +68,7 @@ class Parts:
             id=record.id,
             directory=directory,
             rootfs=directory / "rootfs",
-            cgroup=f"{host.cgroup_parent.rstrip('/') if host.cgroup_parent.startswith('/') else self.layout.cgroups}/{record.id}",
+            cgroup=f"{self.cgroup_parent(host.cgroup_parent)}/{record.id}",
             runtime=host.runtime or self.runtime.default,
             tty=config.tty,
             open_stdin=config.open_stdin,
@@ -75,6 +76,13 @@ class Parts:
             log=None if host.log_config.type == "none" else self.layout.container(record.id) / "container.log",
             log_limits=limits(host.log_config.type, host.log_config.config),
         )
+
+    def cgroup_parent(self, wish: str) -> str:
+        """Absolute from the root of each hierarchy, as Docker's cgroupfs driver takes a relative one, too. ``..`` is refused."""
+        words = [word for word in wish.split("/") if word not in ("", ".")]
+        if ".." in words:
+            raise InvalidArgument(f"invalid cgroup parent: {wish}")
+        return "/" + "/".join(words) if words else self.layout.cgroups
 
     def publish(self, held: Held, action: str, more: Mapping[str, str] | None = None) -> None:
         """A container event, with Docker's attributes: its labels, image and name, and ``more``."""

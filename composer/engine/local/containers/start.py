@@ -11,7 +11,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from composer.engine.errors import CommandNotExecutable, CommandNotFound, Conflict, EngineError
+from composer.engine.errors import CommandNotExecutable, CommandNotFound, Conflict
 from composer.engine.local.archive import finish
 from composer.engine.local.containers import attach, ending, facts, mounting, networking
 from composer.engine.local.containers.create import make_directory
@@ -38,8 +38,6 @@ async def start_locked(parts: Parts, held: Held, *, attempts: Attempts | None = 
         return
     if held.gone or not before.phase.startable:
         raise Conflict("container is marked for removal and cannot be started")
-    if held.record.config.host_config.cgroup_parent and not held.record.config.host_config.cgroup_parent.startswith("/"):
-        raise EngineError(f"invalid cgroup parent {held.record.config.host_config.cgroup_parent!r}: it must be an absolute path")
     parts.registry.mark(held, before.replace(phase=Phase.STARTING, error="", requested=False, boot=parts.boot))
     held.released = False
     try:
