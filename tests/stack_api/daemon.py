@@ -85,12 +85,15 @@ class Client:
 
 
 @asynccontextmanager
-async def daemon(directory: Path, text: str, *, engine: MemoryEngine | None = None, controlled: bool = False) -> AsyncIterator[Client]:
-    """Stacks over the memory engine; ``controlled``: with the controller at work."""
+async def daemon(
+    directory: Path, text: str, *, engine: MemoryEngine | None = None, controlled: bool = False, boot: str = "1"
+) -> AsyncIterator[Client]:
+    """Stacks over the memory engine; ``controlled``: with the controller at work. An engine that is passed in is left open."""
+    own = engine is None
     engine = engine or MemoryEngine()
     state = State(directory / "state.db")
     log = Log()
-    stacks = Stacks(engine, state, Place(directory / "stacks", "test", "boot-1"), log)
+    stacks = Stacks(engine, state, Place(directory / "stacks", "test", boot), log)
     healing = Healing(stacks)
     controller = Controller(engine, healing.names, healing.heal, log, resync=600)
     task = None
@@ -105,5 +108,6 @@ async def daemon(directory: Path, text: str, *, engine: MemoryEngine | None = No
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         await stacks.close()
-        await engine.close()
+        if own:
+            await engine.close()
         await state.close()

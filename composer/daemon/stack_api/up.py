@@ -122,13 +122,19 @@ async def up(stacks: Stacks, call: Call) -> Line:
 
 
 async def fetch(stacks: Stacks, call: Call, situation: Situation) -> None:
-    """Pull and build what is missing or asked for, and take note of what the names mean then."""
-    if not situation.work:
-        return
-    await provide(stacks.engine, situation.stack, situation.work, call.progress, image_policy(call.options))
+    """Pull and build what is missing or asked for, and take note of what the names mean then. NotFound: an image is still missing."""
     names = [service.ref.name for service in situation.chosen]
-    situation.images = await local_images(stacks.engine, situation.stack, names)
-    situation.want = with_images(situation.want, situation.images)
+    if situation.work:
+        await provide(stacks.engine, situation.stack, situation.work, call.progress, image_policy(call.options))
+        situation.images = await local_images(stacks.engine, situation.stack, names)
+        situation.want = with_images(situation.want, situation.images)
+    missing = {name for name, image in situation.images.items() if image is None}
+    if missing:
+        found = plan(situation.stack.name, situation.want, situation.have, situation.policy)
+        for action in found.actions:
+            service = situation.want.get(Ref("service", action.service))
+            if action.verb == "create" and service is not None and service.replicas.template.image in missing:
+                raise NotFound(f"No such image: {service.replicas.template.image}", hint="pull it, build it, or load it from a file")
 
 
 async def remember(stacks: Stacks, loaded: Loaded, situation: Situation) -> None:

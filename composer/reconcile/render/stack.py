@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from composer.engine.model import ContainerConfig, HostConfig, NetworkConfig, NetworkingConfig, VolumeConfig
@@ -14,18 +14,15 @@ from composer.reconcile.render.host import host_fields, host_ports
 from composer.reconcile.render.process import hooks, process_fields
 from composer.reconcile.render.storage import storage
 from composer.spec.model import Network, Service, Stack, Volume
+from composer.spec.normal import service_hash
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What the stack does not say: composer's version, and the directory for the content of secrets and configs.
-
-    ``compose_hash``: docker compose's own hash of a service, for its label; None: ours is written there, too.
-    """
+    """What the stack does not say: composer's version, and the directory for the content of secrets and configs."""
 
     version: str = ""
     content: str = "/run/composer/content"
-    compose_hash: Callable[[Stack, Service], str] | None = None
 
 
 def render(stack: Stack, site: Site) -> dict[Ref, Resource]:
@@ -81,7 +78,7 @@ def _service(stack: Stack, site: Site, service: Service) -> Resource:
         labels.PROJECT: stack.name,
         labels.SERVICE: service.name,
         labels.ONEOFF: "False",
-        labels.CONFIG_HASH: site.compose_hash(stack, service) if site.compose_hash else hashed,
+        labels.CONFIG_HASH: service_hash(service),
         labels.CONFIG_FILES: ",".join(stack.files),
         labels.WORKING_DIR: stack.directory,
         labels.VERSION: site.version,
