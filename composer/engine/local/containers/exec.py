@@ -81,10 +81,7 @@ class Execs:
             raise
         self._tell(session, "exec_start")
         self._parts.tasks.spawn(self._wait(session), f"exec {exec_id[:12]}")
-        if detach:
-            self._parts.tasks.spawn(_discard(session.handle.stream), f"output of exec {exec_id[:12]}")
-            return None
-        return session.handle.stream
+        return None if detach else session.handle.stream
 
     async def _wait(self, session: Session) -> None:
         assert session.handle is not None
@@ -132,12 +129,6 @@ class Execs:
         for key, session in list(self._sessions.items()):
             if session.held.gone or (session.exit_code is not None and now - session.ended_at > REMEMBERED):
                 del self._sessions[key]
-
-
-async def _discard(stream: Stream) -> None:
-    """Nobody reads a detached process: its output goes nowhere, and never stops it."""
-    async for _ in stream:
-        pass
 
 
 def process_of(parts: Parts, held: Held, config: ExecConfig) -> dict[str, Any]:

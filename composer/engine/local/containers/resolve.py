@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from composer.engine.errors import InvalidArgument, Unsupported
 from composer.engine.local.runtime import resources
+from composer.engine.local.runtime.logs import limits as log_limits
 from composer.engine.model import ContainerConfig, HealthConfig, HostConfig, ProcessConfig
 
 _MILLISECOND = 1_000_000
@@ -103,8 +104,7 @@ def check(config: ContainerConfig, *, cpus: int, runtimes: Iterable[str]) -> Non
     _check_modes(config)
     if host.runtime and host.runtime not in set(runtimes):
         raise InvalidArgument(f"unknown or invalid runtime name: {host.runtime}")
-    if host.log_config.type not in ("", "json-file", "local", "none"):
-        raise InvalidArgument(f"logger: no log driver named '{host.log_config.type}' is registered")
+    log_limits(host.log_config.type, host.log_config.config)
     if host.isolation not in ("", "default"):
         raise InvalidArgument(f"invalid isolation '{host.isolation}' on linux")
     if host.userns_mode not in ("", "host"):
