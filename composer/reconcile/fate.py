@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from composer.engine.model import HostConfig
+from composer.reconcile.labels import read_parts
 from composer.reconcile.model import Live, Policy, Ref, Resource
 
 KEEP, CREATE, REPLACE, REMOVE = "keep", "create", "replace", "remove"
@@ -130,8 +131,9 @@ def _difference(service: Resource, live: Live, *, healing: bool) -> str:
     if healing and live.hash.partition("-")[0] != service.hash.partition("-")[0]:
         return ""
     if live.hash != service.hash:
-        parts = sorted(name for name in {*service.parts, *live.parts} if service.parts.get(name) != live.parts.get(name))
-        return f"{', '.join(parts)} changed" if parts and live.parts else "its configuration changed"
+        found = read_parts(live.parts)
+        parts = sorted(name for name in {*service.parts, *found} if service.parts.get(name) != found.get(name))
+        return f"{', '.join(parts)} changed" if parts and found else "its configuration changed"
     wanted = service.replicas.image_id
     if wanted and live.image_id and wanted != live.image_id and not healing:
         return f"the image {service.replicas.template.image} is another one"

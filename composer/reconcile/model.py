@@ -119,7 +119,7 @@ class Live:
     joined: tuple[str, ...] = ()  # ids of the containers whose namespaces or volumes it uses
     networks: Mapping[str, str] = field(default_factory=dict)  # name -> id
     anonymous: Mapping[str, str] = field(default_factory=dict)  # target -> volume
-    parts: Mapping[str, str] = field(default_factory=dict)
+    parts: str = ""  # the label of that name; read when something differs
     needs: tuple[Need, ...] = ()  # from the label depends_on
     host_ports: frozenset[str] = frozenset()
     limits: Mapping[str, int | str] = field(default_factory=dict)  # what `update` can change, as it is now; {} unknown
