@@ -13,7 +13,6 @@ from typing import Any
 from composer.cli.app import App
 from composer.cli.console import CYAN, RED, YELLOW
 from composer.cli.http import Reply, WireError
-from composer.cli.progress import Progress, progress
 from composer.cli.project import contents, project
 from composer.errors import EXIT_USAGE, ComposerError
 
@@ -142,13 +141,14 @@ def run(
     verb: str,
     options: dict[str, Any],
     *,
-    shown: Progress | None = None,
     on_line: Callable[[Line], None] | None = None,
     without: tuple[str, ...] = (),
 ) -> Line:
     """Do a verb, with its progress shown; its result. ``without``: beginnings of statuses that are not shown. Raises Refused."""
+    from composer.cli.progress import progress
+
     call = Call(app, verb, options)
-    bar = shown or progress(app.console, dry_run=app.dry_run)
+    bar = progress(app.console, dry_run=app.dry_run)
     wait = 0.1 if app.console.style == "tty" else None
     try:
         for line in call.lines(wait):

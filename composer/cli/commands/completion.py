@@ -19,7 +19,7 @@ def completion(shell: str) -> None:
     """
     from click.shell_completion import get_completion_class
 
-    from composer.cli.main import cli
+    from composer.cli.root import cli
 
     found = get_completion_class(shell)
     assert found is not None, "click has these three"
