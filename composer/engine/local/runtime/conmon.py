@@ -101,7 +101,7 @@ def _arguments(programs: Programs, bundle: Bundle) -> list[str]:
         words.append("-t")
     if bundle.open_stdin:
         words.append("-i")
-        if not bundle.stdin_once:
+        if bundle.tty or not bundle.stdin_once:  # of a terminal, one client that leaves does not end the input
             words.append("--leave-stdin-open")
     return words
 
