@@ -37,15 +37,7 @@ def address(given: str | None, environment: Mapping[str, str]) -> str:
 def connect(where: str) -> Connection:
     """A new connection to the daemon at ``where``. Raises NoDaemon."""
     try:
-        if where.startswith("unix://"):
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            sock.settimeout(CONNECT_SECONDS)
-            sock.connect(where[len("unix://") :])
-            host = "composer"
-        else:
-            host = where[len("tcp://") :]
-            name, _, port = host.rpartition(":")
-            sock = socket.create_connection((name.strip("[]") or "127.0.0.1", int(port)), CONNECT_SECONDS)
+        sock, host = _socket(where)
     except PermissionError as error:
         raise NoDaemon(where, "permission denied", "run it as root, or join the socket's group: see composer doctor") from error
     except (FileNotFoundError, ConnectionRefusedError) as error:
@@ -54,3 +46,19 @@ def connect(where: str) -> Connection:
         raise NoDaemon(where, str(error), "is the address right? (-H, COMPOSER_HOST)") from error
     sock.settimeout(None)
     return Connection(sock, host)
+
+
+def _socket(where: str) -> tuple[socket.socket, str]:
+    """A connected socket, and the name for the header Host."""
+    if not where.startswith("unix://"):
+        host = where[len("tcp://") :]
+        name, _, port = host.rpartition(":")
+        return socket.create_connection((name.strip("[]") or "127.0.0.1", int(port)), CONNECT_SECONDS), host
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.settimeout(CONNECT_SECONDS)
+    try:
+        sock.connect(where[len("unix://") :])
+    except BaseException:
+        sock.close()
+        raise
+    return sock, "composer"

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
-from typing import TypeVar
 
 import click
 
 from composer.cli.address import NoDaemon, address
 from composer.cli.client import Client
 from composer.cli.console import Console
-
-F = TypeVar("F")
 
 
 class App:
@@ -73,6 +69,11 @@ class App:
             return ""
         return self.name or os.environ.get("COMPOSE_PROJECT_NAME", "")
 
+    def close(self) -> None:
+        """At the end of the run."""
+        if self._client is not None:
+            self._client.close()
+
     def warn(self, text: str) -> None:
         click.echo(text, err=True)
 
@@ -82,8 +83,3 @@ def app() -> App:
     found = click.get_current_context().find_object(App)
     assert found is not None, "the group makes it"
     return found
-
-
-def flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()

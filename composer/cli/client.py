@@ -78,6 +78,12 @@ class Client:
         self._check(reply)
         return reply
 
+    def close(self) -> None:
+        """Let the kept connection go."""
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+
     def _call(self, method: str, path: str, query: Query | None, body: Any, timeout: float | None) -> Any:
         content = None if body is None else json.dumps(body).encode()
         reply = self._request(method, path, query, content, () if content is None else (JSON,), timeout)

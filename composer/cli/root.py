@@ -96,4 +96,6 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader (head, grep -q) has gone: nothing to tell it
         code = EXIT_FAILED
+    finally:
+        app.close()
     return code

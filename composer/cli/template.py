@@ -55,7 +55,8 @@ class Template:
             raise self._wrong(f"unexpected {{{{{end}}}}}")
 
     def render(self, row: Any) -> str:
-        return "".join(node(Scope(row, {"$": row})) for node in self._nodes)
+        scope = Scope(row, {"$": row})
+        return "".join(node(scope) for node in self._nodes)
 
     def _wrong(self, what: str) -> TemplateError:
         return TemplateError(f"template parsing error: {what}", hint=f"in: {self.source}")
