@@ -62,6 +62,19 @@ async def attach_stdin(engine: Engine) -> None:
     await eventually(lambda: _exited(engine, "echoes"))
 
 
+async def attach_again(engine: Engine) -> None:
+    """Of a terminal, a client that leaves does not end the input: the next one types on."""
+    made = await engine.containers.create(config("sh", tty=True, open_stdin=True, stdin_once=True), "terminal")
+    first = await engine.containers.attach(made.id, stdin=True)
+    await engine.containers.start(made.id)
+    await first.write(b"echo one\n")
+    await first.close()
+    second = await engine.containers.attach(made.id, stdin=True)
+    await second.write(b"exit 4\n")
+    assert (await engine.containers.wait(made.id)).status_code == 4
+    await second.close()
+
+
 async def _exited(engine: Engine, ref: str) -> bool:
     return await status(engine, ref) == "exited"
 
@@ -155,6 +168,7 @@ test_logs = behaviour(logs)
 test_logs_follow = behaviour(logs_follow)
 test_attach_before_start = behaviour(attach_before_start)
 test_attach_stdin = behaviour(attach_stdin)
+test_attach_again = behaviour(attach_again)
 test_execs = behaviour(execs)
 test_many_clients = behaviour(many_clients)
 test_files = behaviour(files)
