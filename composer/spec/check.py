@@ -47,6 +47,7 @@ def check(scene: Scene) -> None:
     _cycles(scene)
     _container_names(scene)
     _sources(scene)
+    _external_volumes(scene)
 
 
 def _image(scene: Scene, name: str, service: Service) -> None:
@@ -183,6 +184,20 @@ def _build(scene: Scene, name: str, service: Service) -> None:
         scene.problems.error("spec.platform", message, scene.at("services", name, "platform"), f"add it to build.platforms of '{name}'")
 
 
+def _contexts(scene: Scene, name: str, service: Service) -> None:
+    for key, context in (service.build.additional_contexts if service.build is not None else {}).items():
+        if not context.startswith("service:"):
+            continue
+        wanted = context.removeprefix("service:")
+        other = scene.services.get(wanted) or scene.disabled.get(wanted)
+        node = scene.at("services", name, "build", "additional_contexts", key)
+        if other is None:
+            _unknown(scene, "service", wanted, scene.services, node, name)
+        elif other.build is None:
+            message = f'service "{name}" declares non-buildable service "{wanted}" as additional contexts {key}'
+            scene.problems.error("spec.context", message, node, f"'{wanted}' needs a build")
+
+
 def _watch(scene: Scene, name: str, service: Service) -> None:
     if service.develop is None:
         return
@@ -221,6 +236,7 @@ SERVICE_RULES: tuple[Rule, ...] = (
     _scale,
     _limits,
     _build,
+    _contexts,
     _watch,
     _healthcheck,
     _devices,
@@ -284,6 +300,18 @@ def _sources(scene: Scene) -> None:
             if len(given) > 1:
                 message = f"{section}.{name}: {'|'.join(sources)} attributes are mutually exclusive"
                 scene.problems.error("spec.two-sources", message, scene.key(section, name, given[0]), f"keep one of {', '.join(given)}")
-            elif not given and not one.external and not one.driver and f"{section}.{name}" not in scene.spoilt:
+            elif not given and not one.external and f"{section}.{name}" not in scene.spoilt:
                 message = f"{section}.{name}: one of {', '.join(sources)} must be set"
                 scene.problems.error("spec.no-source", message, scene.key(section, name), "or 'external: true'")
+
+
+def _external_volumes(scene: Scene) -> None:
+    for name in scene.volumes:
+        node = scene.at("volumes", name)
+        external = node.get("external")
+        if external is None or external.value not in (True, "true"):
+            continue
+        for key in node.value:
+            if key not in ("name", "external") and not key.startswith("x-"):
+                message = f'volumes.{name}: conflicting parameters "external" and "{key}" specified'
+                scene.problems.error("spec.external", message, node.key(key), "what exists already is taken as it is")

@@ -76,7 +76,7 @@ def _load_options(options: ConfigOptions) -> Options:
     return Options(
         normalises=not options.no_normalize,
         resolves_paths=not options.no_path_resolution,
-        resolves_environment=not options.no_env_resolution,
+        resolves_environment=not (options.no_env_resolution or options.hashes),
         checks=not options.no_consistency,
         contents=False,
     )

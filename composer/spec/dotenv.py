@@ -16,8 +16,8 @@ from composer.spec.tree import SCALAR, Node, Source
 
 _KEY = re.compile(r"(?:export[ \t]+)?([^=:\n]*)(=|:|\n|$)")
 _GOOD = re.compile(r"[\w.\-\[\]]+")
-_ESCAPE = re.compile(r"\\([nrtabcfve\\\"'$])")
-_ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "e": "\x1b", "c": ""}
+_ESCAPE = re.compile(r"\\([nrtabcfv\\\"'$])")
+_ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "c": ""}
 
 
 def parse_env(
@@ -34,15 +34,18 @@ def parse_env(
     return _Lines(source, lookup, problems, used if used is not None else {}, dict(before or {})).run()
 
 
-def parse_raw(source: Source, lookup: Mapping[str, str]) -> dict[str, str]:
+def parse_raw(source: Source, lookup: Mapping[str, str], problems: Problems) -> dict[str, str]:
     """`format: raw`: everything behind the first `=` is the value, quotes and dollars included."""
     found: dict[str, str] = {}
-    for line in source.data.decode("utf-8-sig", "replace").splitlines():
-        key, equals, value = line.partition("=")
-        if key.strip() and not key.lstrip().startswith("#"):
-            name = key.strip()
-            if equals or name in lookup:
-                found[name] = value if equals else lookup[name]
+    for number, line in enumerate(source.data.decode("utf-8-sig", "replace").splitlines(), 1):
+        name, equals, value = line.lstrip().partition("=")
+        if (not name.strip() and not equals) or name.startswith("#"):
+            continue
+        if not name or any(char.isspace() for char in name):
+            why = f"variable '{name[:40]}' contains whitespaces" if name else f"no variable name on line '{line[:40]}'"
+            problems.error("spec.env-file", why, Node(SCALAR, None, source, number, 1), "a line is KEY=value, or # and a comment")
+        elif equals or name in lookup:
+            found[name] = value if equals else lookup[name]
     return found
 
 
@@ -105,10 +108,7 @@ class _Lines:
         end = len(self.text) if end < 0 else end
         raw = self.text[start:end]
         self.at = end
-        if raw.startswith("#"):
-            return ""
-        comment = re.search(r"\s#", raw)
-        return self.expanded((raw[: comment.start()] if comment else raw).rstrip(), start)
+        return self.expanded(raw.partition(" #")[0].rstrip(), start)
 
     def quoted(self, quote: str) -> str:
         start = self.at

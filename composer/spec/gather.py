@@ -53,6 +53,9 @@ class Gathering:
         return tree
 
     def _add(self, tree: Node | None, document: Node, path: str, place: Place) -> Node:
+        services = document.get("services")
+        if services is not None and services.kind != MAPPING and services.tag is None:
+            self.problems.error("spec.type", "services must be a mapping", services, "each service by its name")
         document = self._extends(document, tree, path, place)
         document = self._include(document, replace(place, included=(*place.included, path)))
         tree = untagged(document) if tree is None else merge(tree, document, self.problems)

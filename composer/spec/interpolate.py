@@ -3,7 +3,8 @@
     ${N:-w} ${N-w}   w when N is unset (with the colon: or empty)        ${N:?w} ${N?w}   an error saying w then
     ${N:+w} ${N+w}   w when N is set (with the colon: and not empty)     $$               a dollar sign
 
-w may hold variables itself. What a variable holds is never expanded again. Source: Compose Specification, chapter "Interpolation".
+w may hold variables itself. A `$` that begins none of these stays. What a variable holds is never expanded again. Source: Compose
+Specification, chapter "Interpolation".
 """
 
 from __future__ import annotations
@@ -98,13 +99,15 @@ def _pieces(text: str) -> Iterator[str | Variable]:
             at = dollar + 2
             continue
         use = _variable(text, dollar)
-        yield use
-        at = use.end
+        yield use if use is not None else "$"
+        at = use.end if use is not None else dollar + 1
 
 
-def _variable(text: str, dollar: int) -> Variable:
+def _variable(text: str, dollar: int) -> Variable | None:
     braced = text.startswith("${", dollar)
     name = _NAME.match(text, dollar + (2 if braced else 1))
+    if name is None and not braced:
+        return None
     if name is None:
         raise _invalid(text, dollar)
     if not braced:
@@ -119,18 +122,15 @@ def _variable(text: str, dollar: int) -> Variable:
 
 
 def _closing(text: str, start: int) -> int:
-    """Where the brace that ends a word stands: those of nested `${` do not count."""
-    depth, at = 0, start
-    while at < len(text):
-        if text.startswith("${", at):
+    """Where the brace that ends a word stands: those of nested braces do not count."""
+    depth = 0
+    for at in range(start, len(text)):
+        if text[at] == "{":
             depth += 1
-            at += 2
-            continue
-        if text[at] == "}":
+        elif text[at] == "}":
             if depth == 0:
                 return at
             depth -= 1
-        at += 1
     return -1
 
 
@@ -200,6 +200,7 @@ def _within(node: Node, at: int) -> Node:
 def _use(text: str) -> str:
     """How far the use of a variable at the start of `text` reaches, for the caret."""
     try:
-        return text[: _variable(text, 0).end]
+        use = _variable(text, 0)
     except Wrong:
-        return text[:2]
+        use = None
+    return text[: use.end] if use is not None else text[:2]

@@ -33,7 +33,10 @@ from composer.spec.tree import MAPPING, Node
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Which steps are done; all, unless `config` was told otherwise. `contents`: read the files of secrets and configs."""
+    """Which steps are done; all, unless `config` was told otherwise.
+
+    `resolves_environment`: read `env_file`s. `contents`: read the files of secrets and configs.
+    """
 
     normalises: bool = True
     resolves_paths: bool = True
@@ -102,7 +105,7 @@ class _Load:
         warn_without_effect(tree, self.problems)
         if self.options.resolves_paths:
             tree = resolve_paths(tree)
-        return pass_variables(tree) if self.options.resolves_environment else tree
+        return pass_variables(tree)
 
     def services(self, tree: Node, found: Frame, outside: Outside) -> tuple[dict[str, Service], dict[str, Service]]:
         enabled: dict[str, Service] = {}
@@ -118,13 +121,10 @@ class _Load:
         data: dict[str, Any] = plain_data(node)
         data["name"] = name
         apart = self.problems if is_enabled else Problems()
-        if self.options.resolves_environment:
-            if "env_file" in data:
-                data["environment"] = outside.environment_of(node, apart)
-                del data["env_file"]
-            if "label_file" in data:
-                data["labels"] = outside.labels_of(node, apart)
-                del data["label_file"]
+        if data.pop("env_file", None) is not None and self.options.resolves_environment:
+            data["environment"] = outside.environment_of(node, apart)
+        if data.pop("label_file", None) is not None:
+            data["labels"] = outside.labels_of(node, apart)
         if not is_enabled and apart.errors:
             data["problems"] = tuple(apart.errors)
         fill_targets(data)

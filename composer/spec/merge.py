@@ -50,7 +50,7 @@ def _merge(base: Node, over: Node, rules: Trie[Rule] | None, problems: Problems)
 def _plainly(base: Node, over: Node, rules: Trie[Rule] | None, problems: Problems) -> Node:
     if over.kind == SCALAR and over.value is None:
         return base
-    if base.kind == SCALAR and (base.value is None or over.kind == SCALAR):
+    if base.kind == SCALAR:
         return untagged(over)
     if base.kind != over.kind:
         wanted = f"{_NAMES[base.kind]}, as in {base.mark}"
@@ -95,7 +95,7 @@ def _set(base: Node, over: Node, rules: Trie[Rule] | None, problems: Problems) -
     """`KEY=value` lists and mappings: a key without a value replaces, too."""
     if over.kind == SCALAR or base.kind == SCALAR:
         return _plainly(base, over, rules, problems)
-    first, second = (pairs(node, None, precise=True) if node.kind == SEQUENCE or not node.live else node for node in (base, over))
+    first, second = (node if node.kind == MAPPING else pairs(node, None) for node in (base, over))
     items, keys = dict(first.value), dict(first.keys or {})
     for key, value in second.value.items():
         if value.tag == "!reset":
@@ -152,19 +152,15 @@ def _ulimit(base: Node, over: Node, rules: Trie[Rule] | None, problems: Problems
 
 
 def _pools(base: Node, over: Node, rules: Trie[Rule] | None, problems: Problems) -> Node:
-    """Address pools are the same when their subnet is."""
+    """The later file's pools count; one with the subnet of an earlier one takes over what that one says."""
     if base.kind != SEQUENCE or over.kind != SEQUENCE:
         return _plainly(base, over, None, problems)
-    pools: list[Node] = list(base.value)
-    subnets = [plain(subnet) if (subnet := pool.get("subnet")) else None for pool in pools]
+    known = {plain(subnet): pool for pool in base.value if (subnet := pool.get("subnet")) is not None}
+    pools: list[Node] = []
     for pool in over.value:
         subnet = pool.get("subnet")
-        name = plain(subnet) if subnet else None
-        if name is not None and name in subnets:
-            pools[subnets.index(name)] = _plainly(pools[subnets.index(name)], pool, None, problems)
-        else:
-            pools.append(pool)
-            subnets.append(name)
+        old = known.get(plain(subnet)) if subnet is not None and subnet.kind == SCALAR else None
+        pools.append(_plainly(old, pool, None, problems) if old is not None else pool)
     return base.sequence(pools)
 
 
@@ -260,7 +256,6 @@ def _port(item: Node) -> str | None:
 
 _SERVICE_UNIQUE: dict[str, Index] = {
     "build.tags": _value,
-    "build.platforms": _value,
     "cap_add": _value,
     "cap_drop": _value,
     "configs": _grant(""),

@@ -27,6 +27,8 @@ def parse_ports(text: str) -> list[PortForm]:
     if not target:
         raise ValueError(f"no port specified: '{text}' names no container port")
     first, last = _range(target, "containerPort")
+    if first == 0:
+        raise ValueError(f"no port specified: '{text}' has the container port 0")
     if not published:
         return [PortForm(port, "", protocol, ip) for port in _sorted(first, last)]
     low, high = _range(published, "hostPort")
@@ -40,13 +42,15 @@ def parse_ports(text: str) -> list[PortForm]:
 def _parts(text: str) -> tuple[str, str, str, str]:
     parts = text.split(":")
     target, slash, protocol = parts[-1].partition("/")
-    protocol = protocol.lower() if slash else "tcp"
+    protocol = protocol.lower() if slash and protocol else "tcp"
     if protocol not in _PROTOCOLS:
         raise ValueError(f"invalid proto: '{protocol}' is none of {', '.join(_PROTOCOLS)}")
     published = parts[-2] if len(parts) > 1 else ""
     ip = ":".join(parts[:-2])
     if ip.startswith("[") and ip.endswith("]"):
         ip = ip[1:-1]
+    elif ":" in ip:
+        raise ValueError(f"invalid ip address: {ip}: an IPv6 address stands in brackets")
     if ip:
         check_address(ip)
     return ip, published, target, protocol

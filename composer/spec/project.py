@@ -56,7 +56,7 @@ def frame(request: Request, shelf: Shelf, problems: Problems) -> Frame | None:
     directory = request.directory or _directory_of(found, request)
     if not _read_env_files(request, environment, directory, shelf, problems):
         return None
-    profiles = request.profiles or tuple(environment.get("COMPOSE_PROFILES", "").split(","))
+    profiles = request.profiles or tuple(p.strip() for p in environment.get("COMPOSE_PROFILES", "").split(","))
     name = request.name or environment.get("COMPOSE_PROJECT_NAME", "")
     if name:
         check_name(name, problems)
@@ -126,7 +126,7 @@ def read_env(
             continue
         source = Source(shelf.shown(path), path, content.data)
         found = parse_env(source, environment, problems, before=found)
-    return {key: value for key, value in found.items() if not key[:1].isdigit()}
+    return found
 
 
 def check_name(name: str, problems: Problems) -> None:

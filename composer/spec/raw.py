@@ -10,7 +10,7 @@ from typing import Any
 
 from composer.errors import Diagnostic
 from composer.spec.convert import plain_data
-from composer.spec.defaults import fill_name, fill_service
+from composer.spec.defaults import fill_name, fill_service, fill_targets
 from composer.spec.gather import Gathering, Place
 from composer.spec.load import Options, name_from
 from composer.spec.paths import resolve_paths
@@ -106,6 +106,7 @@ def _fill(data: dict[str, Any], name: str) -> None:
     services = data.get("services") or {}
     for service in services.values():
         fill_service(service)
+        fill_targets(service)
         for key, value in (service.get("networks") or {}).items() if isinstance(service.get("networks"), dict) else ():
             if value == {"declared": False}:
                 service["networks"][key] = None

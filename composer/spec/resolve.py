@@ -77,7 +77,7 @@ class Outside:
             return {}
         source = Source(self.shelf.shown(path), path, content.data)
         lookup = {**self.environment, **before}
-        return parse_raw(source, lookup) if raw else parse_env(source, lookup, problems, self.used)
+        return parse_raw(source, lookup, problems) if raw else parse_env(source, lookup, problems, self.used)
 
     def content_of(self, kind: str, name: str, node: Node) -> dict[str, Any]:
         """`data` and `problem` of a secret or config."""

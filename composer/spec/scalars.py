@@ -88,25 +88,25 @@ def _timestamp(word: str, date: re.Match[str]) -> Timestamp | str:
     return Timestamp(f"{year}-{month.zfill(2)}-{day.zfill(2)}T{time}{zone or 'Z'}")
 
 
-def text_of(value: Any, *, precise: bool = False) -> str:
-    """A scalar as text, as Go prints it: `true`, `1.5`, `+Inf`, `<nil>` never (None is ""). `precise`: see `go_float`."""
+def text_of(value: Any) -> str:
+    """A scalar as text, as docker compose prints it: `true`, `1.5`, `+Inf`; None is ""."""
     if isinstance(value, str):
         return value
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return go_float(value, precise=precise) if isinstance(value, float) else str(value)
+    return go_float(value) if isinstance(value, float) else str(value)
 
 
-def go_float(value: float, *, precise: bool = False) -> str:
-    """A float as Go prints it, in the fewest digits: with an exponent below 1e-4, and from 1e6 on (`precise`: from 1e21)."""
+def go_float(value: float) -> str:
+    """A float as Go prints it, in the fewest digits: with an exponent below 1e-4, and from 1e6 on."""
     if math.isinf(value) or math.isnan(value):
         return "NaN" if math.isnan(value) else ("+Inf" if value > 0 else "-Inf")
     sign, digits, exponent = Decimal(repr(value)).as_tuple()
     text = "".join(map(str, digits)).rstrip("0") or "0"
     point = len(digits) + int(exponent)  # where the decimal point stands, counted from the first digit
-    limit = 21 if precise else (len(text) if 6 > len(text) >= point else 6)
+    limit = len(text) if 6 > len(text) >= point else 6
     minus = "-" if sign else ""
     if value == 0:
         return f"{minus}0"

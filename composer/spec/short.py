@@ -36,7 +36,7 @@ def made(at: Node, value: Any) -> Node:
     return at.scalar(value)
 
 
-def pairs(node: Node, empty: Any, *, precise: bool = False) -> Node:
+def pairs(node: Node, empty: Any) -> Node:
     """`KEY=value` list, or mapping, to a mapping of text; `empty` is the value of a key without one."""
     items: dict[str, Node] = {}
     if node.kind == MAPPING:
@@ -44,7 +44,7 @@ def pairs(node: Node, empty: Any, *, precise: bool = False) -> Node:
             if isinstance(value.value, str) or value.kind != SCALAR:
                 items[key] = value  # a collection is none of this function's business: the model refuses it
             else:
-                items[key] = value.scalar(empty if value.value is None else text_of(value.value, precise=precise))
+                items[key] = value.scalar(empty if value.value is None else text_of(value.value))
         return node.mapping(items)
     keys: dict[str, Node] = {}
     for item in node.value:
@@ -56,6 +56,15 @@ def pairs(node: Node, empty: Any, *, precise: bool = False) -> Node:
 
 def _options(node: Node, problems: Problems) -> Node | None:
     return None if node.value is None else pairs(node, "")
+
+
+def _contexts(node: Node, problems: Problems) -> Node:
+    """Named build contexts; each must say where it is."""
+    done = pairs(node, "")
+    for key, value in done.value.items():
+        if value.value == "":
+            problems.error("spec.context", f"the additional context '{key}' says not where it is", done.key(key), "write name=path")
+    return done
 
 
 def _environment(node: Node, problems: Problems) -> Node | None:
@@ -205,6 +214,8 @@ def _port(node: Node, problems: Problems) -> list[Node]:
     try:
         if node.kind == MAPPING:
             return [_long_port(node)]
+        if isinstance(node.value, float):
+            raise ValueError(f"{node.raw} is no port: quote it")
         forms = parse_ports(text_of(node.value))
     except ValueError as error:
         problems.error("spec.port", str(error), node, "a port is [[address:]published:]target[/protocol], such as 8080:80")
@@ -220,7 +231,12 @@ def _port(node: Node, problems: Problems) -> list[Node]:
 
 def _long_port(node: Node) -> Node:
     items = dict(node.value)
-    published, host = node.get("published"), node.get("host_ip")
+    published, host, target = node.get("published"), node.get("host_ip"), node.get("target")
+    number = text_of(target.value) if target is not None else ""
+    if number in ("", "0"):
+        raise ValueError("this port is missing a target port: add 'target', the port in the container")
+    if number.isascii() and number.isdigit() and int(number[:9]) > 65535:
+        raise ValueError(f"invalid target: {number} is no port: ports end at 65535")
     if published is not None:
         items["published"] = published.scalar(text_of(published.value))
         if items["published"].value:
@@ -239,7 +255,12 @@ def _ports(node: Node, problems: Problems) -> Node:
 def _mount(node: Node, problems: Problems) -> Node | None:
     if node.kind == MAPPING:
         target = node.get("target")
-        return node.with_item("target", target.scalar(clean(target.value))) if target is not None and target.text() else node
+        if target is None or not target.text():
+            problems.error(
+                "spec.missing", "this volume is missing a mount target", target or node, "add 'target', the path in the container"
+            )
+            return None
+        return node.with_item("target", target.scalar(clean(target.value)))
     try:
         mount = parse_mount(text_of(node.value))
         return made(node, {**mount, "target": clean(mount["target"])})
@@ -291,7 +312,7 @@ FORMS: Trie[Form] = Trie(
         "include.*": lambda node, problems: node.mapping({"path": node}, {}) if node.kind == SCALAR else node,
         "services.*.annotations": _options,
         "services.*.build": _build,
-        "services.*.build.additional_contexts": _options,
+        "services.*.build.additional_contexts": _contexts,
         "services.*.build.args": _environment,
         "services.*.build.extra_hosts": hosts,
         "services.*.build.labels": _options,

@@ -62,16 +62,24 @@ class Stack(Spec):
     def enable(self, names: Iterable[str]) -> Stack:
         """This stack with the named services enabled even if their profile is not active (what naming one on the command line does).
 
-        SpecError when a file that one of them needs is not there.
+        A service's profiles become active with it. SpecError when a file that one of them needs is not there, ComposerError when a
+        service that one of them depends on is not.
         """
-        wanted = {name: self.disabled_services[name] for name in names if name in self.disabled_services}
-        if not wanted:
+        named = {name for name in names if name in self.disabled_services}
+        if not named:
             return self
+        profiles = {profile for name in named for profile in self.disabled_services[name].profiles}
+        wanted = {n: s for n, s in self.disabled_services.items() if n in named or profiles.intersection(s.profiles)}
         problems = [problem for service in wanted.values() for problem in service.problems]
         if problems:
             raise SpecError(problems)
+        services = dict(sorted((self.services | wanted).items()))
+        for name, service in wanted.items():
+            for other, dependency in service.depends_on.items():
+                if dependency.required and other not in services:
+                    raise ComposerError(f'service "{name}" depends on undefined service "{other}"', code="spec.undefined-service")
         left = {name: service for name, service in self.disabled_services.items() if name not in wanted}
-        return self.with_services(self.services | wanted, left)
+        return self.with_services(services, left)
 
     def select(self, names: Iterable[str], *, dependencies: bool = True) -> Stack:
         """This stack with only the named services and, unless told otherwise, what they depend on; all when none is named.
@@ -92,7 +100,7 @@ class Stack(Spec):
                 keep.add(name)
                 wanted += [d for d in service.depends_on if d in stack.services] if dependencies else []
         left = {name: service for name, service in stack.services.items() if name not in keep}
-        kept = {name: service for name, service in stack.services.items() if name in keep}
+        kept = {name: _without_absent(service, stack.services) for name, service in stack.services.items() if name in keep}
         return stack.with_services(kept, stack.disabled_services | left)
 
     def with_services(self, services: dict[str, Service], disabled: dict[str, Service]) -> Stack:
@@ -102,6 +110,12 @@ class Stack(Spec):
             declared = getattr(self.declared, section)
             update[section] = {key: value for key, value in declared.items() if key in used}
         return self.model_copy(update=update)
+
+
+def _without_absent(service: Service, services: Mapping[str, Service]) -> Service:
+    """The service without optional dependencies that are not there."""
+    there = {name: dependency for name, dependency in service.depends_on.items() if name in services or dependency.required}
+    return service if len(there) == len(service.depends_on) else service.model_copy(update={"depends_on": there})
 
 
 def used_resources(services: Iterable[Service]) -> dict[str, set[str]]:

@@ -82,6 +82,8 @@ def _mode(value: Any) -> Any:
             return int(value, 8)
         except ValueError as error:
             raise wrong(f"'{value}' is no file mode", "octal permissions, such as 0440") from error
+    if isinstance(value, float):
+        raise wrong(f"{value} is no file mode", "octal permissions, such as 0440")
     return value
 
 
