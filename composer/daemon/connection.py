@@ -223,10 +223,6 @@ class Connection(asyncio.Protocol):
 
     # -- the exchanges ---------------------------------------------------------------------------------------------------------
 
-    @property
-    def idle(self) -> bool:
-        return self._current is None and not self._queue
-
     async def _run(self) -> None:
         try:
             while not self._lost:
