@@ -28,13 +28,17 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """A service that comes before another. ``hard``: it lends a namespace or volumes, so replacing it replaces the other."""
+    """A service that comes before another. ``hard``: it lends a namespace or volumes, so replacing it replaces the other.
+
+    ``shares``: it lends a namespace, which it makes anew at each start; then the other has to start again, too.
+    """
 
     service: str
     condition: str = STARTED
     restart: bool = False
     required: bool = True
     hard: bool = False
+    shares: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,7 @@ class Live:
     oneoff: bool = False
     state: str = ""  # created, running, paused, restarting, removing, exited, dead
     exit_code: int = 0
+    started: str = ""  # RFC 3339; "" unknown
     health: str = ""  # "" no check, starting, healthy, unhealthy
     by_request: bool = False  # it was stopped through the API
     lost: bool = False  # it ran when the machine went down

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping
 
 from composer.engine.interface import Engine
-from composer.engine.model import Container, Network, Volume
+from composer.engine.model import ZERO_TIME, Container, Network, Volume
 from composer.reconcile import labels
 from composer.reconcile.fate import limits
 from composer.reconcile.model import Live, Ref
@@ -51,6 +51,7 @@ def container_live(container: Container, *, lost: bool = False) -> Live:
         oneoff=tags.get(labels.ONEOFF) == "True",
         state=state.status,
         exit_code=state.exit_code,
+        started=state.started_at if state.started_at != ZERO_TIME else "",
         health=state.health.status if state.health is not None and state.health.status != "none" else "",
         by_request=container.stopped_by_request,
         lost=lost,

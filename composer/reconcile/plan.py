@@ -51,6 +51,7 @@ class _Planner:
             for service in self.chosen:
                 self._starts(service)
             for service in self.chosen:
+                self._restart_sharers(service)
                 self._restart_dependents(service)
             self._free_ports()
         return self.draft.finish()
@@ -260,23 +261,37 @@ class _Planner:
         action = Action("wait", fate.ref, cause, edges, id=ident, service=service.ref.name, number=fate.number, condition=condition)
         return self.draft.add(action)
 
+    def _restart_sharers(self, service: Resource) -> None:
+        """Who runs in a namespace of a container that has started anew since is in one that nobody else is in any more."""
+        for need in service.needs:
+            lender = next((fate for fate in self.fates.get(need.service, ()) if fate.verb == KEEP), None) if need.shares else None
+            if lender is None or lender.live is None:
+                continue
+            begins = key("start", lender.ref) in self.draft
+            for fate in self.fates[service.ref.name]:
+                if fate.live is not None and (begins or "" < fate.live.started < lender.live.started):
+                    self._again(service, fate, f"it shares with {lender.ref.name}, which is started anew", before=())
+
     def _restart_dependents(self, service: Resource) -> None:
         """`restart: true`: those who depend on what is replaced are stopped before it and started behind it."""
         anew = [fate for fate in self.fates[service.ref.name] if fate.verb == REPLACE]
         if not anew:
             return
+        olds = [key("stop", fate.live.ref) for fate in anew if fate.live is not None]
         for other in self.chosen:
-            if not any(need.service == service.ref.name and need.restart for need in other.needs):
-                continue
-            cause = f"{service.ref.name} is replaced, on which it depends with restart: true"
-            for fate in self.fates[other.ref.name]:
-                if fate.verb == KEEP and fate.live is not None and fate.live.running:
-                    stopped = self._stop(fate.live, cause)
-                    for old in anew:
-                        if old.live is not None:
-                            self.draft.link(key("stop", old.live.ref), [stopped])
-                    begun = self.draft.add(self._start(other, fate, "start", cause))
-                    self.draft.link(begun, [stopped])
+            if any(need.service == service.ref.name and need.restart for need in other.needs):
+                cause = f"{service.ref.name} is replaced, on which it depends with restart: true"
+                for fate in self.fates[other.ref.name]:
+                    self._again(other, fate, cause, before=olds)
+
+    def _again(self, service: Resource, fate: Fate, cause: str, *, before: Sequence[str]) -> None:
+        """Stop and start what runs and is kept; the stop comes before these actions."""
+        if fate.verb != KEEP or fate.live is None or not fate.live.running:
+            return
+        stopped = self._stop(fate.live, cause)
+        for action in before:
+            self.draft.link(action, [stopped])
+        self.draft.link(self.draft.add(self._start(service, fate, "start", cause)), [stopped])
 
     def _free_ports(self) -> None:
         """A host port that moves: who gets it starts behind who gives it up."""

@@ -163,3 +163,32 @@ services:
         await engine.close()
 
     asyncio.run(run())
+
+
+def test_who_shares_a_namespace_follows_its_owner(tmp_path: Path) -> None:
+    text = """
+services:
+  web: {image: busybox, restart: always}
+  side: {image: busybox, network_mode: "service:web"}
+"""
+
+    async def run() -> None:
+        async with daemon(tmp_path, text, controlled=True) as client:
+            await client.ok("up")
+            before = await client.ids()
+            side = (await client.engine.containers.inspect("p-side-1")).state.started_at
+            await client.engine.containers.restart("p-web-1", timeout=0)
+            async with asyncio.timeout(5):
+                while (await client.engine.containers.inspect("p-side-1")).state.started_at == side:
+                    await asyncio.sleep(0.005)
+            await client.becomes({"web-1": "running", "side-1": "running"})
+            assert await client.ids() == before
+            await client.engine.containers.remove("p-web-1", force=True)
+            async with asyncio.timeout(5):
+                while (await client.ids()).get("side-1") == before["side-1"]:
+                    await asyncio.sleep(0.005)
+            await client.becomes({"web-1": "running", "side-1": "running"})
+            side_now = await client.engine.containers.inspect("p-side-1")
+            assert side_now.host_config.network_mode == f"container:{(await client.ids())['web-1']}"
+
+    asyncio.run(run())

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from composer.engine.model import ContainerConfig, HostConfig, NetworkConfig, NetworkingConfig, VolumeConfig
 from composer.reconcile import labels
@@ -124,19 +123,18 @@ def needs_of(service: Service) -> tuple[Need, ...]:
         name: Need(name, dependency.condition, dependency.restart, dependency.required)
         for name, dependency in sorted(service.depends_on.items())
     }
-    for name in lenders(service):
+    shared, owners = lenders(service)
+    for name in (*shared, *owners):
         known = found.get(name, Need(name))
-        found[name] = Need(name, known.condition, known.restart, known.required, hard=True)
+        found[name] = replace(known, hard=True, shares=name in shared)
     for link in service.links:
         name = link.partition(":")[0]
         found.setdefault(name, Need(name, STARTED))
     return tuple(found.values())
 
 
-def lenders(service: Service) -> list[str]:
-    """The services that lend it a namespace or their volumes."""
-    modes: Mapping[str, None] = dict.fromkeys(
-        mode.removeprefix("service:") for mode in (service.network_mode, service.ipc, service.pid) if mode.startswith("service:")
-    )
+def lenders(service: Service) -> tuple[list[str], list[str]]:
+    """The services that lend it a namespace, and those that lend it their volumes."""
+    modes = [mode.removeprefix("service:") for mode in (service.network_mode, service.ipc, service.pid) if mode.startswith("service:")]
     volumes = [item.partition(":")[0] for item in service.volumes_from if not item.startswith("container:")]
-    return list(dict.fromkeys((*modes, *volumes)))
+    return list(dict.fromkeys(modes)), list(dict.fromkeys(volumes))
