@@ -7,9 +7,10 @@ import grp
 import os
 import socket
 import stat
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from composer.daemon.connection import Connection, Exchange
 from composer.daemon.request import ClientGone
@@ -19,6 +20,9 @@ from composer.engine.errors import Conflict, InvalidArgument, Unavailable, Unsup
 from composer.errors import ComposerError
 
 GROUPS = ("composer", "docker")  # the first of these that exists may use the socket, beside root
+
+# since Python 3.13 asyncio unlinks a server's socket at its close, systemd's, too
+_KEEP: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 
 
 class Log(Protocol):
@@ -50,7 +54,7 @@ class Server:
         loop = asyncio.get_running_loop()
         sock.setblocking(False)
         if sock.family == socket.AF_UNIX:
-            self._servers.append(await loop.create_unix_server(lambda: Connection(self), sock=sock, backlog=512))
+            self._servers.append(await loop.create_unix_server(lambda: Connection(self), sock=sock, backlog=512, **_KEEP))
         else:
             raise Unsupported("only unix sockets are served", hint="name the socket unix:///PATH")
 
