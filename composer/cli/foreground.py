@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any
 
 from composer.cli.app import App
-from composer.cli.containers import of_project, short_name
+from composer.cli.containers import of_project
 from composer.cli.logs import LogPrinter, Wanted
 from composer.cli.progress import progress
 from composer.cli.resolve import NoSuchService
@@ -73,6 +73,7 @@ class Foreground:
             on_exit=self._exited,
         )
         self.monitored = selected
+        self._register(services)
         events = Events(self.app.client, self.name)
         self.follower.listen(events)
         for row in of_project(self.app.client, self.name, services=self.follower.services or ()):
@@ -80,7 +81,6 @@ class Foreground:
                 self.follower.add(row)
         self.up: Call | None = Call(self.app, "up", self.options)
         self._start(self.up)
-        self._attaching()
         self._pump(events)
         if self.exit_code is not None:
             return self.exit_code
@@ -106,9 +106,12 @@ class Foreground:
                         left.append(needed)
         return shown - set(self.flags["no_attach"])
 
-    def _attaching(self) -> None:
-        names = [short_name(row) for row in of_project(self.app.client, self.name, services=self.follower.shown or ())]
-        self.follower.printer.register(names)
+    def _register(self, services: dict[str, Any]) -> None:
+        """All that will speak, so that the prefixes are aligned from the first line on."""
+        for name in sorted(self.follower.shown or ()):
+            service = services[name]
+            given = service.get("container_name")
+            self.follower.printer.register([given] if given else [f"{name}-{number + 1}" for number in range(service.get("scale") or 1)])
 
     def _pump(self, events: Events) -> None:
         while not self._finished():
