@@ -83,7 +83,8 @@ class Roots:
     async def commit(self, root: Root, chain_ids: Sequence[str], lease: Lease) -> Layer | None:
         """What changed in the root as a layer over ``chain_ids``; None when nothing did. The root is unmounted by this."""
         await self._snapshots.unmount(root.rootfs)
-        if not await asyncio.to_thread(lambda: any(os.scandir(root.upper))):
+        await asyncio.to_thread(drop_untouched, root.upper, self._paths(chain_ids))
+        if not await asyncio.to_thread(os.listdir, root.upper):
             return None
         return await self._layers.commit(root.upper, chain_ids, lease)
 
@@ -91,3 +92,28 @@ class Roots:
         """The layers of these chain ids."""
         found = [self._layers.get(chain_id) for chain_id in chain_ids]
         return [layer for layer in found if layer is not None]
+
+
+def drop_untouched(upper: Path, lowers: Sequence[Path]) -> None:
+    """Remove the directories of ``upper`` that say nothing: empty, and the same below (``lowers``, topmost first).
+
+    overlayfs copies a directory up when something is made in it, and keeps it when that is removed again: a mount point, say.
+    """
+    for folder, _, _ in os.walk(upper, topdown=False):
+        if folder != str(upper) and not os.listdir(folder) and _is_same_below(folder, os.path.relpath(folder, upper), lowers):
+            os.rmdir(folder)
+
+
+def _is_same_below(folder: str, relative: str, lowers: Sequence[Path]) -> bool:
+    own = os.lstat(folder)
+    if "trusted.overlay.opaque" in os.listxattr(folder, follow_symlinks=False):
+        return False
+    for lower in lowers:
+        try:
+            below = os.lstat(lower / relative)
+        except FileNotFoundError:
+            continue
+        except NotADirectoryError:
+            return False
+        return (own.st_mode, own.st_uid, own.st_gid) == (below.st_mode, below.st_uid, below.st_gid)
+    return False

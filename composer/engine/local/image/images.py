@@ -177,11 +177,10 @@ class LocalImages:
             yield progress
         self._tell("push", self.store.resolve(str(name)), name.familiar_name, name.familiar)
 
-    async def build(self, config: BuildConfig) -> AsyncIterator[Progress]:
+    def build(self, config: BuildConfig) -> AsyncIterator[Progress]:
         if self.builder is None:
             raise Unsupported("this engine was assembled without a builder")
-        async for progress in self.builder(config):
-            yield progress
+        return self.builder(config)
 
     def _tell(self, action: str, record: ImageRecord, name: str, subject: str = "") -> None:
         now = time.time_ns()
