@@ -11,7 +11,7 @@ import logging
 import os
 import time
 
-from composer.engine.local.containers.exec import process_of
+from composer.engine.local.containers.exec import launch
 from composer.engine.local.containers.parts import Parts, now, seconds
 from composer.engine.local.containers.registry import Held
 from composer.engine.local.lifecycle import HealthState, Phase, Timing, has_check, next_probe, probed, timing
@@ -99,9 +99,7 @@ class Health:
         return HealthResult(start=began, end=now(), exit_code=code, output=output)
 
     async def _run(self, held: Held, command: tuple[str, ...], limit: float) -> tuple[int, str]:
-        bundle = self._parts.bundle(held.record)
-        process = await asyncio.to_thread(process_of, self._parts, held, ExecConfig(cmd=command))
-        handle = await self._parts.runtime.exec(bundle, os.urandom(32).hex(), process, tty=False, stdin=False)
+        handle = await launch(self._parts, held, ExecConfig(cmd=command), os.urandom(32).hex())
         try:
             async with asyncio.timeout(limit):
                 output = await _read(handle)

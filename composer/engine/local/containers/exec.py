@@ -69,13 +69,8 @@ class Execs:
             raise Conflict(f"Error: Exec command {exec_id} {'is already running' if session.running else 'has already run'}")
         _check_running(session.held)
         session.started = True
-        config = session.config
-        bundle = self._parts.bundle(session.held.record)
         try:
-            process = await finish(lambda: process_of(self._parts, session.held, config))
-            session.handle = await self._parts.runtime.exec(
-                bundle, exec_id, process, tty=config.tty, stdin=config.attach_stdin and not detach, attached=not detach
-            )
+            session.handle = await launch(self._parts, session.held, session.config, exec_id, detach=detach)
         except (CommandNotFound, CommandNotExecutable, EngineError) as error:
             self._end(session, 127 if isinstance(error, CommandNotFound) else 126)
             raise
@@ -129,6 +124,18 @@ class Execs:
         for key, session in list(self._sessions.items()):
             if session.held.gone or (session.exit_code is not None and now - session.ended_at > REMEMBERED):
                 del self._sessions[key]
+
+
+async def launch(parts: Parts, held: Held, config: ExecConfig, exec_id: str, *, detach: bool = False) -> ExecHandle:
+    """Start it. CommandNotFound, CommandNotExecutable, EngineError; NotRunning also when the container ends in this moment."""
+    bundle = parts.bundle(held.record)
+    try:
+        process = await finish(lambda: process_of(parts, held, config))
+        return await parts.runtime.exec(
+            bundle, exec_id, process, tty=config.tty, stdin=config.attach_stdin and not detach, attached=not detach
+        )
+    except OSError as error:
+        raise NotRunning(f"container {held.id} is not running: {(error.strerror or '').lower()}") from error
 
 
 def process_of(parts: Parts, held: Held, config: ExecConfig) -> dict[str, Any]:

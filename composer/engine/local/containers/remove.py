@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from composer.engine.errors import Conflict, NotFound, NotRunning
 from composer.engine.local.containers import attach, ending
@@ -11,6 +12,8 @@ from composer.engine.local.containers.registry import Held
 from composer.engine.local.containers.stop import kill
 from composer.engine.local.files import remove_tree
 from composer.engine.local.lifecycle import Phase
+
+log = logging.getLogger(__name__)
 
 
 async def remove(parts: Parts, held: Held, *, force: bool = False, volumes: bool = False) -> None:
@@ -55,7 +58,10 @@ async def finish(parts: Parts, held: Held) -> None:
         parts.registry.let_go(held)
         await asyncio.gather(*(_volume(parts, name) for name in held.record.anonymous_volumes))
     await parts.registry.drop(held)
-    await asyncio.to_thread(remove_tree, parts.layout.container(held.id))
+    try:
+        await asyncio.to_thread(remove_tree, parts.layout.container(held.id))
+    except OSError as error:  # it is removed for users; the next start of the engine takes its files, which no row owns
+        log.warning("files of container %s are left at %s: %s", held.name, error.filename, error.strerror)
 
 
 async def _volume(parts: Parts, name: str) -> None:

@@ -11,7 +11,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from composer.engine.errors import CommandNotExecutable, CommandNotFound, Conflict
+from composer.engine.errors import CommandNotExecutable, CommandNotFound, Conflict, EngineError
 from composer.engine.local.archive import finish
 from composer.engine.local.containers import attach, ending, facts, mounting, networking
 from composer.engine.local.containers.create import make_directory
@@ -42,6 +42,10 @@ async def start_locked(parts: Parts, held: Held, *, attempts: Attempts | None = 
     held.released = False
     try:
         await _climb(parts, held, attempts)
+    except OSError as error:
+        problem = EngineError(f"cannot start container {held.name}: {error.strerror or error}: {error.filename or ''}".rstrip(": "))
+        await asyncio.shield(_failed(parts, held, problem))
+        raise problem from error
     except BaseException as error:
         await asyncio.shield(_failed(parts, held, error))
         raise

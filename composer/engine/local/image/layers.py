@@ -259,7 +259,10 @@ def files_size(path: Path) -> int:
     total, seen = 0, set()
     for _, _, names, directory in os.fwalk(path, follow_symlinks=False):
         for name in names:
-            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            try:
+                status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            except FileNotFoundError:
+                continue  # a running container removed it in this moment
             if status.st_ino not in seen:
                 total += status.st_size
                 seen.add(status.st_ino)

@@ -128,7 +128,10 @@ def _changes(upper: Path, lowers: Sequence[Path]) -> Iterator[Change]:
         covered = relative in hiding or _is_opaque(fd)
         for name in (*names, *others):
             path = f"{relative}/{name}"
-            status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            try:
+                status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            except FileNotFoundError:
+                continue  # a running container removed it in this moment
             below = not covered and _is_below(path, lowers)
             if covered and stat.S_ISDIR(status.st_mode):
                 hiding.add(path)
