@@ -53,6 +53,7 @@ class Gathering:
         return tree
 
     def _add(self, tree: Node | None, document: Node, path: str, place: Place) -> Node:
+        before = len(self.problems.errors)
         services = document.get("services")
         if services is not None and services.kind != MAPPING and services.tag is None:
             self.problems.error("spec.type", "services must be a mapping", services, "each service by its name")
@@ -64,6 +65,10 @@ class Gathering:
             message = "the attribute `version` is obsolete, it will be ignored"
             self.problems.warn("spec.version", message, tree.key("version"), "remove it")
             tree = tree.without("version")
+        if not tree.value and len(self.problems.errors) == before:
+            self.problems.error(
+                "spec.empty", f"empty compose file: {self.shelf.shown(path)}", tree, "a stack file has at least 'services:'"
+            )
         return tree
 
     def documents(self, path: str, place: Place, asked: Node | None) -> list[Node]:

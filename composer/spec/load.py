@@ -22,7 +22,7 @@ from composer.spec.model import Config, Model, Network, Secret, Service, Stack, 
 from composer.spec.model.stack import Resources
 from composer.spec.paths import resolve_paths
 from composer.spec.problems import Problems
-from composer.spec.project import Frame, check_name, frame, normalise
+from composer.spec.project import Frame, frame, normalise
 from composer.spec.read import Need, Request
 from composer.spec.resolve import Outside, pass_variables
 from composer.spec.scalars import text_of
@@ -121,8 +121,9 @@ class _Load:
         data: dict[str, Any] = plain_data(node)
         data["name"] = name
         apart = self.problems if is_enabled else Problems()
-        if data.pop("env_file", None) is not None and self.options.resolves_environment:
+        if "env_file" in data and self.options.resolves_environment:
             data["environment"] = outside.environment_of(node, apart)
+            del data["env_file"]
         if data.pop("label_file", None) is not None:
             data["labels"] = outside.labels_of(node, apart)
         if not is_enabled and apart.errors:
@@ -176,7 +177,7 @@ def _section(tree: Node, name: str) -> list[tuple[str, Node]]:
     node = tree.get(name)
     if node is None or node.kind != MAPPING:
         return []
-    return [(key, value) for key, value in node.value.items() if value.kind == MAPPING and not key.startswith("x-")]
+    return [(key, value) for key, value in node.value.items() if value.kind == MAPPING]
 
 
 def active(service: Node, profiles: tuple[str, ...]) -> bool:
@@ -188,16 +189,14 @@ def active(service: Node, profiles: tuple[str, ...]) -> bool:
 
 
 def name_from(gathering: Gathering, found: Frame, place: Place, problems: Problems) -> str:
-    """The stack's name as the files say, or the directory's name made fit."""
+    """The stack's name as the files say, or the directory's name; made fit."""
     name = ""
     for path in found.files:
         for document in gathering.raw(path, place):
             node = document.get("name")
             if node is not None and isinstance(node.value, str) and node.value:
                 name = _written(node, found.environment, problems) or name
-    if name:
-        return name
-    name = normalise(found.directory.rstrip("/").rsplit("/", 1)[-1])
+    name = name or normalise(found.directory.rstrip("/").rsplit("/", 1)[-1])
     if not name:
         problems.error("spec.project-name", "project name must not be empty", hint="the directory's name gives none: use -p NAME")
     return name or "unnamed"
@@ -205,11 +204,9 @@ def name_from(gathering: Gathering, found: Frame, place: Place, problems: Proble
 
 def _written(node: Node, lookup: Mapping[str, str], problems: Problems) -> str:
     try:
-        name = expand(node.value, lookup)
+        name = normalise(expand(node.value, lookup))
     except Wrong:
         return ""  # it will be reported when the file is interpolated
-    apart = Problems()
-    check_name(name, apart)
-    for one in apart.errors:
-        problems.error(one.code, one.message, node, one.hint or "")
+    if not name:
+        problems.error("spec.project-name", "project name must not be empty", node, "a name has letters or digits")
     return name

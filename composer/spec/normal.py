@@ -96,7 +96,7 @@ def _model(one: Spec, form: Form) -> Any:
     for field in _fields(type(one)):
         value = getattr(one, field.name)
         if _is_shown(field, value, form):
-            out[field.name] = field.render(value) if field.render and value is not None else normal(value, form)
+            out[field.name] = normal(field.render(value) if field.render and value is not None else value, form)
     if form == "yaml":
         out |= {key: _extension(value) for key, value in one.extensions.items()}
     return out
@@ -132,7 +132,15 @@ def service_hash(service: Service) -> str:
     deploy = service.deploy.model_copy(update={"replicas": None}) if service.deploy is not None else None
     left: dict[str, Any] = {"build": None, "pull_policy": "", "scale": None, "deploy": deploy, "depends_on": {}, "profiles": []}
     data = normal(service.model_copy(update=left))
+    if service.env_file:
+        files = [file.path if file.required else {"path": file.path, "required": False} for file in service.env_file]
+        data = _with(data, "env_file", files)
     return hashlib.sha256(go_json(data).encode()).hexdigest()
+
+
+def _with(data: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    """`data` with one more key, at its place among the fields."""
+    return {name: value if name == key else data[name] for name in Service.model_fields if name in data or name == key}
 
 
 def go_json(data: Any) -> str:

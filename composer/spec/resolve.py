@@ -51,6 +51,8 @@ class Outside:
             if path is None:
                 continue
             raw = form is not None and text_of(form.value) == "raw"
+            if form is not None and text_of(form.value) not in ("raw", ""):
+                problems.error("spec.env-file", f'unsupported env_file format "{text_of(form.value)}"', form, "raw, or nothing")
             needed = required is None or text_of(required.value).lower() not in ("false", "no", "n", "off", "0", "f")
             found |= self._variables(path, found, "env file", problems, raw=raw, required=needed)
         own = service.get("environment")

@@ -23,7 +23,7 @@ WORDS: dict[str, Any] = {
 _INT = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|[1-9][0-9]*|0)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _DATE = re.compile(
-    r"(\d{4})-(\d\d?)-(\d\d?)(?:(?:[Tt]|[ \t]+)(\d\d?):(\d\d?):(\d\d?)(\.\d+)?[ \t]*(Z|[-+]\d\d?(?::?\d\d)?)?)?",
+    r"(\d{4})-(\d\d?)-(\d\d?)(?:(?:[Tt]|[ \t]+)(\d\d?):(\d\d?):(\d\d?)(\.\d+)?[ \t]*(Z|[-+]\d\d:\d\d)?)?",
 )
 _STARTS = frozenset("0123456789+-.")
 
@@ -81,9 +81,6 @@ def _timestamp(word: str, date: re.Match[str]) -> Timestamp | str:
     year, month, day, hour, minute, second, fraction, zone = date.groups()
     if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31 and int(hour or 0) < 24 and int(minute or 0) < 60 and int(second or 0) < 60):
         return word
-    if zone and zone != "Z":
-        digits = zone[1:].replace(":", "")
-        zone = f"{zone[0]}{digits[:-2].zfill(2)}:{digits[-2:]}" if len(digits) > 2 else f"{zone[0]}{digits.zfill(2)}:00"
     time = f"{(hour or '0').zfill(2)}:{(minute or '0').zfill(2)}:{(second or '0').zfill(2)}{(fraction or '').rstrip('0').rstrip('.')}"
     return Timestamp(f"{year}-{month.zfill(2)}-{day.zfill(2)}T{time}{zone or 'Z'}")
 

@@ -66,7 +66,7 @@ def _mapping(node: Node, trie: Trie[T], apply: Callable[[Node, T], Node | None])
     if each is None and len(trie.below) < len(value):
         wanted = [(key, step) for key, step in trie.below.items() if key in value]
     else:
-        wanted = [(key, step) for key in value if (step := trie.below.get(key) or each) is not None and not key.startswith("x-")]
+        wanted = [(key, step) for key in value if (step := trie.below.get(key) or each) is not None and not is_note(key, value[key])]
     for key, step in wanted:
         done = _rewrite(value[key], step, apply)
         if done is not value[key]:
@@ -75,6 +75,11 @@ def _mapping(node: Node, trie: Trie[T], apply: Callable[[Node, T], Node | None])
         return node
     items = {key: changed.get(key, old) for key, old in value.items()}
     return node.mapping({key: item for key, item in items.items() if item is not None})
+
+
+def is_note(key: str, value: Node) -> bool:
+    """Is this an `x-` attribute, and not a service, network or the like of that name?"""
+    return key.startswith("x-") and value.kind != MAPPING
 
 
 def _differ(a: Node, b: Node) -> bool:

@@ -38,7 +38,7 @@ class HealthCheck(Spec):
 
 
 class EnvFile(Spec):
-    """A file that was merged into `environment`."""
+    """A file of variables; once loaded it is merged into `environment`."""
 
     path: str
     required: Flag = True
