@@ -29,7 +29,8 @@ _AT_ONCE = 4
 _DULL = ("exec_", "health_status", "top", "attach", "resize", "commit", "export", "archive-path", "copy", "detach")
 _ALL_STACKS = {("network", "destroy"), ("network", "disconnect"), ("volume", "destroy")}
 
-Heal = Callable[[str], Awaitable[Collection[str]]]  # a stack's name -> the services that could not be put right
+# A stack's name -> the services that could not be put right; None: a command is at work on it, so not now.
+Heal = Callable[[str], Awaitable[Collection[str] | None]]
 
 
 class Log(Protocol):
@@ -156,8 +157,13 @@ class Controller:
 
     async def _work(self, name: str, entry: _Entry) -> None:
         async with self._slots:
-            failed = frozenset(await self._heal(name))
-        entry.working, entry.failed = False, failed
+            found = await self._heal(name)
+        entry.working = False
+        if found is None:
+            entry.again = False
+            self._schedule(entry, _AFTER_COMMAND)
+            return
+        failed = entry.failed = frozenset(found)
         entry.failures = entry.failures + 1 if failed else 0
         if failed:
             self._schedule(entry, min(_FIRST_RETRY * 2 ** (entry.failures - 1), _LAST_RETRY))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,15 @@ class Log:
         problem = fields.get("exc_info")
         if isinstance(problem, BaseException):
             raise problem
+
+
+async def eventually(check: Callable[[], Awaitable[bool]]) -> None:
+    """Until it is so, five seconds at most."""
+    end = asyncio.get_running_loop().time() + 5
+    while not await check():
+        if asyncio.get_running_loop().time() > end:
+            raise AssertionError("it never became so")
+        await asyncio.sleep(0.003)
 
 
 class Client:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from composer.engine.memory import MemoryEngine
 from composer.engine.model import ContainerUpdate
-from tests.stack_api.daemon import Client, daemon
+from tests.stack_api.daemon import Client, daemon, eventually
 
 TWO = """
 services:
@@ -50,12 +50,12 @@ def test_limits_and_networks_that_were_changed_by_hand_are_put_back(tmp_path: Pa
             before = await client.ids()
             await client.engine.containers.update("p-db-1", ContainerUpdate(memory=1 << 30))
             await client.engine.networks.disconnect("p_default", "p-web-1", force=True)
-            async with asyncio.timeout(5):
-                while True:
-                    db, web = [await client.engine.containers.inspect(name) for name in ("p-db-1", "p-web-1")]
-                    if db.host_config.memory == 100 << 20 and "p_default" in web.network_settings.networks:
-                        break
-                    await asyncio.sleep(0.005)
+
+            async def put_back() -> bool:
+                db, web = [await client.engine.containers.inspect(name) for name in ("p-db-1", "p-web-1")]
+                return db.host_config.memory == 100 << 20 and "p_default" in web.network_settings.networks
+
+            await eventually(put_back)
             assert await client.ids() == before
 
     asyncio.run(run())
@@ -178,15 +178,19 @@ services:
             before = await client.ids()
             side = (await client.engine.containers.inspect("p-side-1")).state.started_at
             await client.engine.containers.restart("p-web-1", timeout=0)
-            async with asyncio.timeout(5):
-                while (await client.engine.containers.inspect("p-side-1")).state.started_at == side:
-                    await asyncio.sleep(0.005)
+
+            async def side_again() -> bool:
+                return (await client.engine.containers.inspect("p-side-1")).state.started_at != side
+
+            await eventually(side_again)
             await client.becomes({"web-1": "running", "side-1": "running"})
             assert await client.ids() == before
             await client.engine.containers.remove("p-web-1", force=True)
-            async with asyncio.timeout(5):
-                while (await client.ids()).get("side-1") == before["side-1"]:
-                    await asyncio.sleep(0.005)
+
+            async def side_anew() -> bool:
+                return (await client.ids()).get("side-1") not in (None, before["side-1"])
+
+            await eventually(side_anew)
             await client.becomes({"web-1": "running", "side-1": "running"})
             side_now = await client.engine.containers.inspect("p-side-1")
             assert side_now.host_config.network_mode == f"container:{(await client.ids())['web-1']}"

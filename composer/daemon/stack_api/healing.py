@@ -35,10 +35,12 @@ class Healing:
         """The stacks that are looked after."""
         return [row.name for row in self._stacks.store if row.active]
 
-    async def heal(self, name: str) -> frozenset[str]:
-        """Look, and put right. Returns the services that could not be; nothing is raised but for cancellation."""
+    async def heal(self, name: str) -> frozenset[str] | None:
+        """Look, and put right. Returns the services that could not be, None when a command is at work; nothing is raised."""
         if not self._stacks.store.row(name).active:
             return frozenset()
+        if self._stacks.turns.busy(name):
+            return None
         running: list[Execution] = []
         gone = False
 
