@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from composer.engine.interface import Engine
 from composer.engine.model import ZERO_TIME, Container, Network, Volume
@@ -15,8 +15,8 @@ from composer.reconcile.model import Live, Ref
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 
 
-async def observe(engine: Engine, project: str, *, lost: Collection[str] = ()) -> dict[Ref, Live]:
-    """Three listings, no inspection. ``lost``: ids of containers that ran when the machine went down."""
+async def observe(engine: Engine, project: str) -> dict[Ref, Live]:
+    """Three listings, no inspection."""
     containers, networks, volumes = await asyncio.gather(
         engine.containers.list(all=True, filters={"label": [f"{labels.PROJECT}={project}"]}),
         engine.networks.list(),
@@ -24,7 +24,7 @@ async def observe(engine: Engine, project: str, *, lost: Collection[str] = ()) -
     )
     found: dict[Ref, Live] = {}
     for container in containers:
-        live = container_live(container, lost=container.id in lost)
+        live = container_live(container)
         if live.hash:  # an image can carry our project's label; what a stack made has its hash, too
             found[live.ref] = live
     for network in networks:
@@ -36,7 +36,7 @@ async def observe(engine: Engine, project: str, *, lost: Collection[str] = ()) -
     return found
 
 
-def container_live(container: Container, *, lost: bool = False) -> Live:
+def container_live(container: Container) -> Live:
     """A container, read by its labels."""
     tags = container.config.labels
     state = container.state
@@ -54,7 +54,6 @@ def container_live(container: Container, *, lost: bool = False) -> Live:
         started=state.started_at if state.started_at != ZERO_TIME else "",
         health=state.health.status if state.health is not None and state.health.status != "none" else "",
         by_request=container.stopped_by_request,
-        lost=lost,
         image_id=tags.get(labels.IMAGE) or container.image,
         replaces=tags.get(labels.REPLACES, ""),
         joined=tuple(item for item in tags.get(labels.JOINED, "").split(",") if item),

@@ -65,7 +65,9 @@ class Healing:
         row = stacks.store.row(name)
         if not row.active:
             return frozenset()
-        have = await observe(stacks.engine, name, lost=() if row.boot in ("", stacks.place.boot) else row.ran)
+        have = await observe(stacks.engine, name)
+        if row.boot not in ("", stacks.place.boot):
+            have = {ref: replace(live, lost=_went_down(live, row)) for ref, live in have.items()}
         stack, want, policy = await self._wanted(row)
         check_externals(want, have, selected(services_of(want), policy))
         found = plan(name, want, have, policy)
@@ -122,6 +124,12 @@ class Healing:
         if self._stacks.store.known(row.name):
             current = self._stacks.store.row(row.name)
             await self._stacks.store.keep(replace(current, ran=ran, boot=self._stacks.place.boot), durable=False)
+
+
+def _went_down(live: Live, row: StackRow) -> bool:
+    """Whether the machine's end took it: it ran when last looked at, or its policy would have it running."""
+    policy = str(live.limits.get("restart", "")).partition(":")[0]
+    return live.id in row.ran or policy == "always" or (policy == "unless-stopped" and not live.by_request)
 
 
 def _unheard(_: Progress) -> None:
