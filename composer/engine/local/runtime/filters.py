@@ -20,6 +20,7 @@ from composer.engine.local.files import write_atomic
 _ANNOTATION = "run.oci.seccomp_bpf_data"
 _INSTRUCTION = 8  # bytes of a struct sock_filter
 _LIMIT = 4096  # instructions (BPF_MAXINSNS)
+_TEXTS = 32  # profiles whose digest is kept
 
 
 class Filters:
@@ -28,6 +29,7 @@ class Filters:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._known: dict[str, str] = {}
+        self._texts: dict[int, tuple[Any, str]] = {}  # by identity: the default profile is one object for all containers
 
     def apply(self, config: Mapping[str, Any], program: str) -> Mapping[str, Any]:
         """``config`` with the compiled filter in place of its profile, when that is known."""
@@ -61,11 +63,20 @@ class Filters:
                 return None
         return self._known[key]
 
+    def _text(self, profile: Mapping[str, Any]) -> str:
+        known = self._texts.get(id(profile))
+        if known is None:
+            if len(self._texts) >= _TEXTS:
+                self._texts.clear()
+            digest = hashlib.sha256(json.dumps(profile, sort_keys=True).encode()).hexdigest()
+            known = self._texts[id(profile)] = (profile, digest)  # kept, so that no other object gets its identity
+        return known[1]
+
     def _key(self, config: Mapping[str, Any], program: str) -> str:
         """What a compiled program depends on; "" for a profile that must stay as it is (its decisions are made by a listener)."""
         profile = config.get("linux", {}).get("seccomp")
         if not profile or profile.get("listenerPath") or profile.get("flags") or not program.endswith("crun"):
             return ""
         made = os.stat(program)
-        parts = [json.dumps(profile, sort_keys=True), program, str(made.st_size), str(made.st_mtime_ns), platform.release()]
+        parts = [self._text(profile), program, str(made.st_size), str(made.st_mtime_ns), platform.release()]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
