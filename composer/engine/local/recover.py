@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from composer.engine.errors import Unavailable
 from composer.engine.local import gc
@@ -49,29 +50,21 @@ def known(parts: Parts) -> set[str]:
 async def settle(parts: Parts, live: set[str]) -> list[Held]:
     """Bring every row to a phase that is true. Returns those that ended with the machine, or were waiting to be restarted."""
     await gc.sweep(parts, live)
-    down: list[Held] = []
-    for held in parts.registry:
-        run = held.run
-        if held.id in live:
-            continue
-        if run.phase is Phase.REMOVING:
-            await remove.finish(parts, held)
-        elif run.phase is Phase.STARTING:
-            again = run.attempts.count > 0
-            never = run.started_at.startswith("0001")
-            phase = Phase.RESTARTING if again else Phase.CREATED if never else Phase.EXITED
-            await parts.registry.run(held, run.replace(phase=phase, handle=None, networks={}, ports={}))
-            if again:
-                down.append(held)
-        elif run.phase.alive:
-            ended = run.replace(
-                phase=Phase.EXITED, exit_code=REBOOTED, finished_at=now(), handle=None, networks={}, ports={}, health=None, health_log=()
-            )
-            await parts.registry.run(held, ended)
-            down.append(held)
-        elif run.phase is Phase.RESTARTING:
-            down.append(held)
-    return down
+    dead = [held for held in parts.registry if held.id not in live]
+    found = await asyncio.gather(*(_settle(parts, held) for held in dead))  # at once: their rows share a transaction
+    return [held for held, down in zip(dead, found, strict=True) if down]
+
+
+async def _settle(parts: Parts, held: Held) -> bool:
+    """Of one that does not run. True: it was up, or was to be."""
+    run = held.run
+    if run.phase is Phase.REMOVING:
+        await remove.finish(parts, held)
+    elif run.phase.alive:
+        gone: dict[str, Any] = {"handle": None, "networks": {}, "ports": {}, "health": None, "health_log": ()}
+        await parts.registry.run(held, run.replace(phase=Phase.EXITED, exit_code=REBOOTED, finished_at=now(), **gone))
+        return True
+    return run.phase is Phase.RESTARTING
 
 
 async def resume(parts: Parts, supervisor: Supervisor, live: set[str], down: Sequence[Held], hold: Hold) -> None:
