@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
 from composer.daemon.request import Request
-from composer.daemon.response import NDJSON, Answer, stream_json
+from composer.daemon.response import NDJSON, Answer, Response, encode
 from composer.daemon.router import Route
 from composer.daemon.stack_api import bootstrap, config, down, images, listing, logs, operate, run, up, waiting
 from composer.daemon.stack_api.stacks import Stacks, Verb
@@ -35,6 +38,16 @@ VERBS: dict[str, Verb] = {
 }
 
 
+async def _stream(stacks: Stacks, verb: Verb, body: Mapping[str, Any]) -> AsyncIterator[bytes]:
+    """Each piece holds whole lines."""
+    batches = stacks.batches(verb, body)
+    try:
+        async for lines in batches:
+            yield b"".join(encode(line) for line in lines)
+    finally:
+        await batches.aclose()
+
+
 def routes(stacks: Stacks) -> list[Route]:
     """The routes of `/composer/v1` for the daemon's server."""
 
@@ -42,6 +55,6 @@ def routes(stacks: Stacks) -> list[Route]:
         verb = VERBS.get(request.params["verb"])
         if verb is None:
             raise NotFound(f"no such verb: {request.params['verb']}", hint=f"one of {', '.join(sorted(VERBS))}")
-        return stream_json(stacks.answer(verb, await request.object()), NDJSON)
+        return Response(200, _stream(stacks, verb, await request.object()), NDJSON)
 
     return [Route("POST", "/composer/v1/{verb}", serve)]

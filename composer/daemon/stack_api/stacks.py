@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -49,11 +49,13 @@ class _Lines:
     def put(self, line: Line) -> None:
         self._queue.put_nowait(line)
 
-    async def get(self) -> Line:
-        line = await self._queue.get()
-        if self._queue.qsize() < _MANY // 2:
-            self._drained.set()
-        return line
+    async def get(self) -> list[Line]:
+        """All that wait, at least one: a hundred containers that start are a few packets, not four hundred."""
+        found = [await self._queue.get()]
+        while not self._queue.empty():
+            found.append(self._queue.get_nowait())
+        self._drained.set()
+        return found
 
     async def room(self) -> None:
         while self._queue.qsize() >= _MANY:
@@ -112,6 +114,16 @@ class Stacks:
 
     async def answer(self, verb: Verb, body: Mapping[str, Any]) -> AsyncIterator[Line]:
         """The lines of the answer; the last one is the result, or what is needed."""
+        batches = self.batches(verb, body)
+        try:
+            async for lines in batches:
+                for line in lines:
+                    yield line
+        finally:
+            await batches.aclose()
+
+    async def batches(self, verb: Verb, body: Mapping[str, Any]) -> AsyncGenerator[list[Line], None]:
+        """As `answer`, those lines together that are there at the same time."""
         lines = _Lines()
         call = Call(body, lines.put)
         call.room = lines.room
@@ -120,8 +132,13 @@ class Stacks:
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: lines.put(_END))
         try:
-            while (line := await lines.get()) is not _END:
-                yield line
+            while True:
+                found = await lines.get()
+                ended = found[-1] is _END
+                if len(found) > ended:
+                    yield found[:-1] if ended else found
+                if ended:
+                    return
         finally:
             call.cancel()
 
