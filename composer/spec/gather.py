@@ -100,14 +100,11 @@ class Gathering:
         documents = parse(source, self.problems)
         if not documents and len(self.problems.errors) == before:
             self.problems.error("spec.empty", f"empty compose file: {name}", asked, "a stack file has at least 'services:'")
-        good = []
+        good = [document for document in documents if document.kind == MAPPING]
         for document in documents:
             if document.kind != MAPPING:
-                self.problems.error(
-                    "spec.type", "the top-level object must be a mapping", document, "such as 'services:' and what it holds"
-                )
-                continue
-            good.append(interpolate(document, place.lookup, self.problems, self.used) if self.interpolates else document)
+                hint = "such as 'services:' and what it holds"
+                self.problems.error("spec.type", "the top-level object must be a mapping", document, hint)
         return good
 
     # extends
