@@ -69,6 +69,12 @@ class Terminal:
             raise AssertionError(f"composer {' '.join(words)}: exit {process.returncode}\n{out}{err}\n{self.daemon_log()}")
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
+    def does(self, *words: str) -> bool:
+        """Whether a command succeeds."""
+        process = self.begin(*words)
+        process.communicate(timeout=LIMIT)
+        return process.returncode == 0
+
     def out(self, *words: str) -> str:
         return self.run(*words).stdout
 
@@ -125,13 +131,14 @@ class Terminal:
 
     def clear(self) -> None:
         """No container, network or volume is left; whatever the test left."""
-        names = self.out("ls", "-a", "-q").split()
-        for name in names:
+        for name in self.out("ls", "-a", "-q").split():
             self.run("-p", name, "down", "-v", "-t", "0", "--remove-orphans")
-        if rest := list(self.containers()):
-            self.run("container", "rm", "-f", "-v", *rest)
-        self.run("network", "prune", "-f")
-        self.run("volume", "prune", "-a", "-f")
+        for noun, keep in (("container", ()), ("network", ("bridge", "host", "none")), ("volume", ())):
+            listed = self.out(
+                noun, "ls", *(("-a",) if noun == "container" else ()), "--format", "{{.Names}}" if noun == "container" else "{{.Name}}"
+            )
+            if names := [name for name in listed.split() if name not in keep]:
+                self.run(noun, "rm", *(("-f", "-v") if noun == "container" else ()), *names)
 
 
 def alive(pid: int) -> bool:
