@@ -25,7 +25,7 @@ class Cancelled(ComposerError):
 
 
 class Execution:
-    """One plan being carried out."""
+    """One plan being carried out. ``at_once``: how many creations and starts are in work at the same time."""
 
     def __init__(
         self,
@@ -34,11 +34,13 @@ class Execution:
         want: Mapping[Ref, Resource],
         have: Mapping[Ref, Live],
         report: Callable[[Progress], None],
+        *,
+        at_once: int | None = None,
     ) -> None:
         self._watch = Watch(engine, project)
         self._report = report
         self._steps = Steps(engine, want, have, self._watch, report)
-        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._slots = asyncio.Semaphore(at_once or _AT_ONCE)
         self._outcomes: dict[str, Outcome] = {}
         self._followers: dict[str, list[Action]] = {}
         self._missing: dict[str, int] = {}

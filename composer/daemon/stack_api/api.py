@@ -23,14 +23,15 @@ from composer.reconcile.controller import Controller
 VERSION = "0.1.0"
 
 
-def holds(layout: Layout) -> Callable[[Mapping[str, str]], bool]:
-    """For the engine's settings: after the machine's start, containers of stacks are left to the controller, which knows their order."""
+def holds(layout: Layout) -> Callable[[Mapping[str, str], bool], bool]:
+    """For the engine's settings: which containers of stacks are left to the controller when the engine starts. After the machine's start
+    all, because it knows their order; else those that were stopped by request, because it knows whether the stack meant that."""
     directory = _directory(layout)
     same_boot = _last_boot(directory) == boot_id()
 
-    def hold(tags: Mapping[str, str]) -> bool:
+    def hold(tags: Mapping[str, str], requested: bool) -> bool:
         project = tags.get(labels.PROJECT, "")
-        if same_boot or not project or "/" in project or tags.get(labels.ONEOFF) == "True":
+        if (same_boot and not requested) or not project or "/" in project or tags.get(labels.ONEOFF) == "True":
             return False
         return (directory / project / "request.json").exists()
 

@@ -24,7 +24,9 @@ async def apply(
     """Outcomes of all actions; nothing is raised for those that failed."""
     if not plan:
         return []
-    execution = call.begin(Execution(engine, project, want, have, call.progress))
+    parallel = call.options.number("parallel") or 0
+    at_once = parallel if parallel > 0 else len(plan.actions) if parallel < 0 else None
+    execution = call.begin(Execution(engine, project, want, have, call.progress, at_once=at_once))
     try:
         return await execution.run(plan, patience=patience)
     finally:

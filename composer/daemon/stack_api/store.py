@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from composer.engine.local.state import State, Table
 RUNNING, STOPPED, PAUSED, REMOVED, CREATED = "running", "stopped", "paused", "removed", "created"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StackRow:
     """``intent``: service -> what is wanted of it by the stack's own commands; a service that is not there is not looked after.
 
@@ -40,7 +41,7 @@ class StackRow:
         """The same with these intents changed."""
         return replace(self, intent={**self.intent, **services})
 
-    @property
+    @cached_property
     def active(self) -> frozenset[str]:
         """The services that are to run."""
         return frozenset(name for name, wish in self.intent.items() if wish == RUNNING)
