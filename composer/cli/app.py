@@ -20,10 +20,7 @@ class App:
         self.profiles: list[str] = []
         self.env_files: list[str] = []
         self.directory = ""
-        self.compatibility = False
         self.dry_run = False
-        self.all_resources = False
-        self.parallel = -1
         self.host: str | None = None
         self.console = Console()
         self._client: Client | None = None

@@ -46,7 +46,14 @@ def dry_run(function: F) -> F:
 
 
 def services(function: F) -> F:
-    return click.argument("services", nargs=-1, metavar="[SERVICE]...")(function)
+    return click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=_complete_service)(function)
+
+
+def _complete_service(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """For the shell: the services of the stack file at hand."""
+    from composer.cli.complete import services as known
+
+    return [name for name in known(ctx) if name.startswith(incomplete)]
 
 
 def timeout(function: F) -> F:

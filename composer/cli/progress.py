@@ -95,12 +95,11 @@ class Live(Quiet):
 
     def event(self, event: Event) -> None:
         name, now = str(event.get("id", "")), time.monotonic()
+        self.began.setdefault(name, now)
         if event.get("done") or event.get("error"):
-            self.began.setdefault(name, now)
             self.ended[name] = now
-        elif name in self.ended or name not in self.began:
+        else:
             self.ended.pop(name, None)
-            self.began[name] = now
         self.rows[name] = event
         if now - self.last_draw > 0.04:
             self.draw()

@@ -33,10 +33,10 @@ from composer.errors import EXIT_FAILED, EXIT_INTERRUPTED, ComposerError
 @click.option("--project-directory", "directory", default="", metavar="DIR", help="Base of relative paths (default: the first file's).")
 @click.option("--ansi", type=click.Choice(["never", "always", "auto"]), default=None, help="When to print ANSI control characters.")
 @click.option("--progress", type=click.Choice(["auto", "tty", "plain", "json", "quiet"]), default=None, help="Type of progress output.")
-@click.option("--parallel", type=int, default=-1, metavar="N", help="Highest number of operations at once; -1: no limit.")
-@click.option("--compatibility", is_flag=True, help="Container names with underscores, as docker-compose 1 had them.")
+@click.option("--parallel", type=int, default=-1, metavar="N", help="Taken, and not obeyed: the engine decides.")
+@click.option("--compatibility", is_flag=True, hidden=True)
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
-@click.option("--all-resources", is_flag=True, help="Include networks and volumes that no service uses.")
+@click.option("--all-resources", is_flag=True, hidden=True)
 @click.option("-H", "--host", default=None, metavar="ADDRESS", help="The engine: unix:///PATH or tcp://HOST:PORT (COMPOSER_HOST).")
 @click.option("-v", "--version", "version", is_flag=True, is_eager=True, expose_value=False, callback=lambda c, p, v: _version(c, v))
 @click.pass_context
@@ -58,10 +58,16 @@ def cli(
     """composer: bring a stack of containers up, and keep it so."""
     if dry_run and ctx.invoked_subcommand not in DRY_RUN:
         raise click.UsageError(f"--dry-run is not supported with '{ctx.invoked_subcommand}'; composer plan shows what up would do")
+    if compatibility:
+        raise click.UsageError("--compatibility is not supported: containers are named with hyphens, as docker compose 2 does")
+    if all_resources:
+        raise click.UsageError("--all-resources is not supported: networks and volumes that no service uses are left out")
+    if parallel >= 0:
+        click.echo("warning: --parallel is not obeyed: the engine decides how much it does at once", err=True)
     app = ctx.ensure_object(App)
     app.files, app.profiles, app.env_files = list(files), list(profiles), list(env_files)
     app.name, app.directory, app.host = name, directory, host
-    app.parallel, app.compatibility, app.dry_run, app.all_resources = parallel, compatibility, dry_run, all_resources
+    app.dry_run = dry_run
     app.console.ansi = ansi or os.environ.get("COMPOSE_ANSI") or "auto"
     app.console.progress = progress or os.environ.get("COMPOSE_PROGRESS") or "auto"
 

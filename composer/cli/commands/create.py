@@ -39,7 +39,6 @@ def create(services: tuple[str, ...], scale: tuple[str, ...], pull: str, quiet_p
         "pull": "" if pull in ("policy", "build") else pull,
         "build": flags.pop("build") or pull == "build",
         "dry_run": application.dry_run,
-        "parallel": application.parallel,
         **flags,
         "remove_orphans": flags["remove_orphans"] or asked("COMPOSE_REMOVE_ORPHANS"),
         "ignore_orphans": asked("COMPOSE_IGNORE_ORPHANS"),

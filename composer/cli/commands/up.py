@@ -53,7 +53,6 @@ def up(services: tuple[str, ...], **flags: Any) -> int:
     options = {
         "services": list(services),
         "dry_run": application.dry_run,
-        "parallel": application.parallel,
         "wait": flags["wait"],
         "wait_timeout": flags["wait_timeout"] or None,
         "build": flags["build"],
