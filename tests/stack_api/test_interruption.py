@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from composer.daemon.stack_api import VERBS
+from composer.engine.errors import Unavailable
 from composer.engine.memory import MemoryEngine
 from tests.stack_api.daemon import daemon, eventually
 
@@ -118,5 +119,24 @@ def test_without_a_file_a_stack_is_known_by_its_name(tmp_path: Path) -> None:
             nothing = await client.call("up")
             assert nothing["exit"] == 2
             await client.ok("down")
+
+    asyncio.run(run())
+
+
+def test_a_full_disk_stops_neither_rm_nor_down(tmp_path: Path) -> None:
+    """Trap 7."""
+
+    async def run() -> None:
+        async with daemon(tmp_path, "services: {a: {image: busybox}, b: {image: busybox}}\n") as client:
+            await client.ok("up")
+
+            async def full(*_: object, **__: object) -> None:
+                raise Unavailable("cannot write the state: disk full")
+
+            client.stacks.store.keep = full  # type: ignore[method-assign]
+            await client.ok("rm", services=["a"], stop=True)
+            assert await client.states() == {"b-1": "running"}
+            await client.ok("down")
+            assert await client.states() == {}
 
     asyncio.run(run())

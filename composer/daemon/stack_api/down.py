@@ -9,7 +9,7 @@ from composer.daemon.stack_api.applying import apply, raise_first
 from composer.daemon.stack_api.call import Call
 from composer.daemon.stack_api.stacks import Stacks
 from composer.daemon.stack_api.subject import Subject, subject
-from composer.engine.errors import Conflict, EngineError, InvalidArgument, NotFound
+from composer.engine.errors import Conflict, EngineError, InvalidArgument, NotFound, Unavailable
 from composer.reconcile.model import Progress
 from composer.reconcile.operate import Going, of_project, plan_down
 from composer.reconcile.render import image_of
@@ -24,7 +24,7 @@ async def down(stacks: Stacks, call: Call) -> Line:
         raise InvalidArgument(f"invalid value for --rmi: {rmi!r}", hint="local or all")
     about = await subject(stacks, call)
     async with stacks.turns.take(about.name, "down", blocked=call.blocked):
-        await _forget(stacks, about)
+        await _forget(stacks, call, about)
         have = await about.look(stacks)
         plan = plan_down(about.name, have, _going(about, call))
         outcomes = await apply(stacks.engine, call, about.name, plan, about.want, have)
@@ -32,7 +32,7 @@ async def down(stacks: Stacks, call: Call) -> Line:
             await _remove_images(stacks, call, about, rmi)
         raise_first(outcomes)
         if not about.named and not of_project(about.name, await about.look(stacks), "container"):
-            await stacks.store.forget(about.name)
+            await _forgotten(stacks, call, about.name)
     if not plan and not rmi:
         call.warn(f"No resource found to remove for project {about.name!r}.")
     return {"project": about.name, "changed": bool(plan)}
@@ -51,13 +51,20 @@ def _going(about: Subject, call: Call) -> Going:
     )
 
 
-async def _forget(stacks: Stacks, about: Subject) -> None:
+async def _forget(stacks: Stacks, call: Call, about: Subject) -> None:
     """Nothing of it is to be looked after any more, said before the first container goes."""
     row = stacks.store.row(about.name)
     if not stacks.store.known(about.name):
         return
     left = {name: wish for name, wish in row.intent.items() if about.services is not None and name not in about.services}
-    await stacks.store.keep(replace(row, intent=left))
+    await stacks.mean(call, replace(row, intent=left))
+
+
+async def _forgotten(stacks: Stacks, call: Call, name: str) -> None:
+    try:
+        await stacks.store.forget(name)
+    except Unavailable as error:
+        call.warn(f"{error.message}; the stack is down, but its files are still remembered: run `down` again when there is room")
 
 
 async def _remove_images(stacks: Stacks, call: Call, about: Subject, rmi: str) -> None:

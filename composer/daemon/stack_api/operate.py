@@ -28,19 +28,19 @@ async def _act(stacks: Stacks, call: Call, verb: str, intent: str, make: Callabl
         have = await about.look(stacks)
         lives = about.replicas(have)
         if intent:
-            await _mean(stacks, about, lives, intent)
+            await _mean(stacks, call, about, lives, intent)
         outcomes = await apply(stacks.engine, call, about.name, make(about, lives), about.want, have)
         stacks.changed(about.name, failed_services(outcomes))
         raise_first(outcomes)
     return {"project": about.name, "changed": bool(outcomes)}
 
 
-async def _mean(stacks: Stacks, about: Subject, lives: list[Live], intent: str) -> None:
+async def _mean(stacks: Stacks, call: Call, about: Subject, lives: list[Live], intent: str) -> None:
     """Change the intent of those services that are looked after."""
     row = stacks.store.row(about.name)
     services = {live.service for live in lives} | {name for name in row.intent if about.services is None or name in about.services}
     if stacks.store.known(about.name):
-        await stacks.store.keep(row.wanting({name: intent for name in services if name in row.intent}))
+        await stacks.mean(call, row.wanting({name: intent for name in services if name in row.intent}))
 
 
 async def stop(stacks: Stacks, call: Call) -> Line:
@@ -77,7 +77,7 @@ async def remove(stacks: Stacks, call: Call) -> Line:
         gone = {action.service for action in plan.actions}
         row = stacks.store.row(about.name)
         if stacks.store.known(about.name):
-            await stacks.store.keep(row.wanting({name: REMOVED for name in gone if name in row.intent}))
+            await stacks.mean(call, row.wanting({name: REMOVED for name in gone if name in row.intent}))
         outcomes = await apply(stacks.engine, call, about.name, plan, about.want, have)
         stacks.changed(about.name, failed_services(outcomes))
         raise_first(outcomes)
@@ -92,7 +92,7 @@ async def restart(stacks: Stacks, call: Call) -> Line:
         lives = about.replicas(have)
         names = {live.service for live in lives}
         plan = plan_restart(about.name, have, names, call.options.number("timeout"), no_deps=call.options.flag("no_deps"))
-        await _mean(stacks, about, lives, RUNNING)
+        await _mean(stacks, call, about, lives, RUNNING)
         outcomes = await apply(stacks.engine, call, about.name, plan, about.want, have)
         stacks.changed(about.name, failed_services(outcomes))
         raise_first(outcomes)

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 from composer.daemon.stack_api.call import Call, Line
 from composer.daemon.stack_api.loader import Loaded, Loader, NeedFiles
-from composer.daemon.stack_api.store import Store
+from composer.daemon.stack_api.store import StackRow, Store
 from composer.daemon.stack_api.turns import Turns
+from composer.engine.errors import Unavailable
 from composer.engine.interface import Engine
 from composer.engine.local.state import State
 from composer.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ComposerError, SpecError, UsageError
@@ -109,6 +110,13 @@ class Stacks:
         for warning in found.stack.warnings:
             call.diagnose(warning)
         return found, missing
+
+    async def mean(self, call: Call, row: StackRow) -> None:
+        """Take note of an intent that takes things away: with a full disk it is done all the same, as that is what gives room."""
+        try:
+            await self.store.keep(row)
+        except Unavailable as error:
+            call.warn(f"{error.message}; it is done, but not remembered should the daemon end")
 
     # Answers.
 

@@ -69,6 +69,7 @@ class Store:
     def __init__(self, state: State, directory: Path) -> None:
         self._rows: Table[StackRow] = Table(state, "stack", encode=_encode, decode=_decode)
         self._directory = directory
+        self._unwritten: set[str] = set()
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def __iter__(self) -> Any:
@@ -86,9 +87,12 @@ class Store:
         return self._directory / name / "content"
 
     async def keep(self, row: StackRow, *, durable: bool = True) -> None:
-        """Insert or replace the row, unless it is the same."""
-        if self._rows.get(row.name) != row:
-            await self._rows.put(row.name, row, durable=durable)
+        """Insert or replace the row, unless it is the same. Unavailable: it is known in memory only, and written at the next chance."""
+        if self._rows.get(row.name) == row and row.name not in self._unwritten:
+            return
+        self._unwritten.add(row.name)
+        await self._rows.put(row.name, row, durable=durable)
+        self._unwritten.discard(row.name)
 
     async def keep_request(self, name: str, request: Mapping[str, Any]) -> str:
         """Write the request's files; its revision (the hash of its content)."""
