@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from composer.daemon.stack_api import StackApi
     from composer.engine.local.engine import LocalEngine
 
-Hold = Callable[[Mapping[str, str]], bool]
+Hold = Callable[[Mapping[str, str], bool], bool]
 
 
 class LateStacks:
@@ -54,12 +54,12 @@ def hold_of(layout: Layout) -> Hold:
     """The stacks' answer to which containers the engine leaves to them; their room is imported when it is first asked."""
     answer: list[Hold] = []
 
-    def hold(labels: Mapping[str, str]) -> bool:
+    def hold(labels: Mapping[str, str], requested: bool) -> bool:
         if not answer:
             from composer.daemon.stack_api import holds
 
             answer.append(holds(layout))
-        return answer[0](labels)
+        return answer[0](labels, requested)
 
     return hold
 

@@ -157,7 +157,7 @@ def test_policies_after_a_reboot(engine: Opened, place: Layout) -> None:
                 if held.run.handle is not None:
                     await e.registry.run(held, held.run.replace(boot="another boot"))
             await e.close()
-            async with open_engine(place, settings=Settings(hold=lambda labels: "held" in labels)) as again:
+            async with open_engine(place, settings=Settings(hold=lambda labels, _: "held" in labels)) as again:
                 await eventually(lambda: running(again, {"always", "unless"}))
                 assert (await again.containers.inspect("no")).state.exit_code == 255
                 await clear(again)

@@ -41,15 +41,16 @@ from composer.engine.model import DiskUsage, Event, Info
 log = logging.getLogger(__name__)
 
 
-def _none_held(labels: Mapping[str, str]) -> bool:
+def _none_held(labels: Mapping[str, str], requested: bool) -> bool:
     return False
 
 
 @dataclass(frozen=True)
 class Settings:
-    """``hold(labels)``: True for containers whose automatic start, when the engine starts, is left to others (stacks, in their order)."""
+    """``hold(labels, requested)``: True for containers whose automatic start, when the engine starts, is left to others (stacks, in their
+    order). ``requested``: it was stopped by request."""
 
-    hold: Callable[[Mapping[str, str]], bool] = field(default=_none_held)
+    hold: Callable[[Mapping[str, str], bool], bool] = field(default=_none_held)
 
 
 class LocalEngine:

@@ -27,7 +27,7 @@ from composer.errors import ComposerError
 log = logging.getLogger(__name__)
 REBOOTED = 255  # the exit code of what the machine's end took with it, as dockerd has it
 
-Hold = Callable[[Mapping[str, str]], bool]
+Hold = Callable[[Mapping[str, str], bool], bool]
 
 
 def check_state(layout: Layout, state: State) -> None:
@@ -68,7 +68,7 @@ async def _settle(parts: Parts, held: Held) -> bool:
 
 
 async def resume(parts: Parts, supervisor: Supervisor, live: set[str], down: Sequence[Held], hold: Hold) -> None:
-    """Watch what runs, and start what its policy wants running. ``hold(labels)``: left to others (a stack that is started in order)."""
+    """Watch what runs, and start what its policy wants running. ``hold(labels, requested)``: left to others (a stack, in its order)."""
     for held in parts.registry:
         if held.id in live:
             held.released = False
@@ -87,7 +87,7 @@ def _wanted(held: Held, down: Sequence[Held], hold: Hold) -> bool:
         return True
     policy = held.record.config.host_config.restart_policy
     wanted = after_boot(policy, run.phase, exit_code=run.exit_code, requested=run.requested, was_up=held in down)
-    return wanted and not hold(held.record.config.labels)
+    return wanted and not hold(held.record.config.labels, run.requested)
 
 
 async def _start_all(parts: Parts, waiting: Sequence[Held]) -> None:
