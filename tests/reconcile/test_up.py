@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from composer.engine.memory import MemoryEngine
-from composer.reconcile.execute import first_error
-from composer.reconcile.model import Policy, Progress
-from composer.spec.model import HealthCheck
-from tests.reconcile.stacks import on, planned, reaches, service, stack, states, up
+from composer.reconcile.execute import Execution, first_error
+from composer.reconcile.model import Plan, Policy, Progress
+from composer.reconcile.observe import observe
+from composer.reconcile.plan import plan
+from composer.spec.model import HealthCheck, ServiceVolume
+from tests.reconcile.stacks import on, planned, reaches, service, stack, states, up, wanted
 
 
 def test_one_service_is_planned_carried_out_and_then_there_is_nothing_to_do() -> None:
@@ -83,3 +85,29 @@ def test_scale_up_and_down_takes_the_highest_numbers() -> None:
         await engine.close()
 
     asyncio.run(run())
+
+
+def test_anonymous_volumes_survive_a_replacement_that_was_cut_off() -> None:
+    async def volume(engine: MemoryEngine) -> str:
+        found = await engine.containers.list(all=True)
+        (container,) = [c for c in found if c.state.running or len(found) == 1]
+        return next(mount.name for mount in container.mounts if mount.destination == "/anon")
+
+    async def run(steps: int) -> None:
+        engine = MemoryEngine()
+        anonymous = [ServiceVolume(type="volume", target="/anon")]
+        await up(engine, stack(service("a", volumes=anonymous, environment={"V": "1"})))
+        before = await volume(engine)
+        changed = stack(service("a", volumes=anonymous, environment={"V": "2"}))
+        want, have = await wanted(engine, changed), await observe(engine, "p")
+        part = Plan(plan("p", want, have, Policy()).actions[:steps])
+        await Execution(engine, "p", want, have, lambda _: None).run(part)
+        assert first_error(await up(engine, changed)) is None
+        assert await states(engine) == {"p-a-1": "running"}
+        assert await volume(engine) == before
+        await up(engine, changed, Policy(force_recreate=True, renew_anon_volumes=True))
+        assert await volume(engine) != before
+        await engine.close()
+
+    for steps in range(6):
+        asyncio.run(run(steps))
