@@ -20,11 +20,11 @@ T = TypeVar("T")
 
 async def finish(work: Callable[[], T]) -> T:
     """Run ``work`` in a thread; when cancelled, wait for it to end before passing the cancellation on."""
-    task = asyncio.ensure_future(asyncio.to_thread(work))
+    future = asyncio.get_running_loop().run_in_executor(None, work)  # no task, no copied context: each start of a container comes here
     try:
-        return await asyncio.shield(task)
+        return await asyncio.shield(future)
     except asyncio.CancelledError:
-        await asyncio.wait([task])
+        await asyncio.wait([future])
         raise
 
 

@@ -22,8 +22,16 @@ def containers(parts: Parts, *, all: bool, filters: Filters) -> list[Container]:
     everything = all or any(filters.get(key) for key in ("status", "exited", "before", "since"))
     context = select.Context(created=lambda ref: parts.registry.find(ref).record.created, images=lambda ref: _descendants(parts, ref))
     rows = sorted(parts.registry, key=lambda held: held.record.created, reverse=True)
-    shown = (view.container(parts, h) for h in rows if everything or h.run.phase.alive or h.run.phase is Phase.RESTARTING)
-    return [container for container in shown if select.selected(container, filters, context)]
+    shown = [h for h in rows if everything or h.run.phase.alive or h.run.phase is Phase.RESTARTING]
+    own, rest = _by_label(shown, filters)
+    return [container for h in own if select.selected(container := view.container(parts, h), rest, context)]
+
+
+def _by_label(rows: list[Held], filters: Filters) -> tuple[list[Held], Filters]:
+    """Labels first, of the rows themselves: a view costs 0.3 ms, and a stack asks for its own among all. And the filters that are left."""
+    wishes = filters.get("label", ())
+    found = [held for held in rows if all(select.has_label(held.record.config.labels, wish) for wish in wishes)]
+    return found, {key: values for key, values in filters.items() if key != "label"}
 
 
 def _descendants(parts: Parts, ref: str) -> frozenset[str]:

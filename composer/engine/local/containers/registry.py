@@ -5,15 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from composer.engine.errors import Conflict, InvalidArgument, NotFound
 from composer.engine.local.containers.record import Record, Run
 from composer.engine.local.state import State, Table
+from composer.engine.model import HostConfig, ProcessConfig
 
 if TYPE_CHECKING:
     from composer.engine.local.containers.attach import Waiting
     from composer.engine.local.containers.exec import Session
+
+
+class Shown(NamedTuple):
+    """What every view of a container repeats, made once for a record."""
+
+    record: Record
+    config: ProcessConfig
+    host: HostConfig
 
 
 @dataclass(eq=False)
@@ -32,6 +41,7 @@ class Held:
     keep: bool = False
     released: bool = True  # nothing of it is in the kernel
     gone: bool = False
+    shown: Shown | None = None
     execs: dict[str, Session] = field(default_factory=dict)
     waiting: list[Waiting] = field(default_factory=list)
 

@@ -49,9 +49,9 @@ def _passes(container: Container, key: str, values: Sequence[str], context: Cont
     if key in _TESTS:
         return any(_TESTS[key](container, value) for value in values)
     if key == "label":
-        return all(_has(container.config.labels, value) for value in values)
+        return all(has_label(container.config.labels, value) for value in values)
     if key == "label!":
-        return not any(_has(container.config.labels, value) for value in values)
+        return not any(has_label(container.config.labels, value) for value in values)
     if key == "ancestor":
         return any(container.image in context.images(value) for value in values)
     if key == "before":
@@ -61,7 +61,8 @@ def _passes(container: Container, key: str, values: Sequence[str], context: Cont
     return True  # is-task (there are none but false), isolation, until (of prune)
 
 
-def _has(labels: Mapping[str, str], wanted: str) -> bool:
+def has_label(labels: Mapping[str, str], wanted: str) -> bool:
+    """``wanted``: "name", or "name=value"."""
     name, equals, value = wanted.partition("=")
     return name in labels and (not equals or labels[name] == value)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from composer.engine.local.containers.parts import Parts
 from composer.engine.local.containers.record import MountRow, Record, Run
-from composer.engine.local.containers.registry import Held
+from composer.engine.local.containers.registry import Held, Shown
 from composer.engine.local.lifecycle import Phase
 from composer.engine.local.runtime import mounts as runtime_mounts
 from composer.engine.model import (
@@ -29,9 +29,9 @@ _PROCESS_FIELDS = tuple(ProcessConfig.model_fields)
 def container(parts: Parts, held: Held, *, size_rw: int | None = None, size_root: int | None = None) -> Container:
     record, run = held.record, held.run
     args = record.args
-    directory = parts.layout.container(record.id)
+    directory = str(parts.layout.container(record.id))
     files = (
-        parts.layout.container(record.network_mode.removeprefix("container:"))
+        str(parts.layout.container(record.network_mode.removeprefix("container:")))
         if record.network_mode.startswith("container:")
         else directory
     )
@@ -42,28 +42,34 @@ def container(parts: Parts, held: Held, *, size_rw: int | None = None, size_root
         args=args[1:],
         state=state(run),
         image=record.image,
-        resolv_conf_path=str(files / "resolv.conf"),
-        hostname_path=str(files / "hostname"),
-        hosts_path=str(files / "hosts"),
-        log_path="" if record.config.host_config.log_config.type == "none" else str(directory / "container.log"),
+        resolv_conf_path=f"{files}/resolv.conf",
+        hostname_path=f"{files}/hostname",
+        hosts_path=f"{files}/hosts",
+        log_path="" if record.config.host_config.log_config.type == "none" else f"{directory}/container.log",
         name=f"/{record.name}",
         restart_count=run.restarts,
         exec_ids=tuple(held.execs),
-        host_config=host_config(parts, record),
+        host_config=_shown(parts, held).host,
         graph_driver=GraphDriver(
             data={
-                "MergedDir": str(parts.layout.bundle(record.id) / "rootfs"),
-                "UpperDir": str(directory / "upper"),
-                "WorkDir": str(directory / "work"),
+                "MergedDir": f"{parts.layout.bundle(record.id)}/rootfs",
+                "UpperDir": f"{directory}/upper",
+                "WorkDir": f"{directory}/work",
             }
         ),
         size_rw=size_rw,
         size_root_fs=size_root,
         mounts=tuple(mount_point(parts, row) for row in record.mounts if row.kind != "tmpfs" or row.from_mount),
-        config=process_config(record),
+        config=_shown(parts, held).config,
         network_settings=network_settings(parts, record, run),
         stopped_by_request=run.requested and not run.phase.alive,
     )
+
+
+def _shown(parts: Parts, held: Held) -> Shown:
+    if held.shown is None or held.shown.record is not held.record:
+        held.shown = Shown(held.record, process_config(held.record), host_config(parts, held.record))
+    return held.shown
 
 
 def state(run: Run) -> ContainerState:
