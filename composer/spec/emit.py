@@ -9,8 +9,9 @@ from typing import Any
 
 from composer.spec.scalars import go_float, resolve
 
-_PLAIN = re.compile(r"[A-Za-z0-9_./$@\u00a1-\ud7ff\ue000-\ufefe][^\x00-\x1f\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]*")
+_PLAIN = re.compile(r"[A-Za-z0-9_./$\u00a1-\ud7ff\ue000-\ufefe][^\x00-\x1f\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]*")
 _CONFUSING = re.compile(r": |:$| #|\s$")
+_SPECIAL = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]")  # what YAML does not take as it is
 _OLD_WORDS = frozenset(("y", "n", "yes", "no", "on", "off"))  # booleans of YAML 1.1, in any case
 _OLD_NUMBER = re.compile(r"[-+.\d][\d_:.eE+-]*")
 _BLOCK = re.compile(r"[^\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]+")
@@ -62,7 +63,12 @@ def _string(text: str, indent: int | None) -> str:
         return _block(text, indent)
     if _PLAIN.fullmatch(text) and not _CONFUSING.search(text) and _is_text(text):
         return text
-    return json.dumps(text, ensure_ascii=bool(re.search("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]", text)))
+    return _SPECIAL.sub(_escape, json.dumps(text, ensure_ascii=False))
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return "\ufffd" if 0xD800 <= code <= 0xDFFF else f"\\u{code:04x}"
 
 
 def _is_text(text: str) -> bool:

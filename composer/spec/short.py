@@ -263,6 +263,9 @@ def _mount(node: Node, problems: Problems) -> Node | None:
         return node.with_item("target", target.scalar(clean(target.value)))
     try:
         mount = parse_mount(text_of(node.value))
+        if mount["target"][1:3] == ":/":
+            message = f"'{mount['target']}' is taken as a Windows path, for an anonymous volume"
+            problems.warn("spec.drive", message, node, "a volume's name should have two letters or more")
         return made(node, {**mount, "target": clean(mount["target"])})
     except ValueError as error:
         problems.error("spec.volume", str(error), node, "a volume is [source:]target[:options], such as data:/data or ./src:/src:ro")
