@@ -21,6 +21,7 @@ class App:
         self.env_files: list[str] = []
         self.directory = ""
         self.dry_run = False
+        self.parallel: int | None = None
         self.host: str | None = None
         self.console = Console()
         self._client: Client | None = None

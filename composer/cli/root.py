@@ -33,7 +33,7 @@ from composer.errors import EXIT_FAILED, EXIT_INTERRUPTED, ComposerError
 @click.option("--project-directory", "directory", default="", metavar="DIR", help="Base of relative paths (default: the first file's).")
 @click.option("--ansi", type=click.Choice(["never", "always", "auto"]), default=None, help="When to print ANSI control characters.")
 @click.option("--progress", type=click.Choice(["auto", "tty", "plain", "json", "quiet"]), default=None, help="Type of progress output.")
-@click.option("--parallel", type=int, default=-1, metavar="N", help="Taken, and not obeyed: the engine decides.")
+@click.option("--parallel", type=int, default=None, metavar="N", help="Highest number of operations at once; -1: no limit.")
 @click.option("--compatibility", is_flag=True, hidden=True)
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--all-resources", is_flag=True, hidden=True)
@@ -49,7 +49,7 @@ def cli(
     directory: str,
     ansi: str | None,
     progress: str | None,
-    parallel: int,
+    parallel: int | None,
     compatibility: bool,
     dry_run: bool,
     all_resources: bool,
@@ -62,12 +62,12 @@ def cli(
         raise click.UsageError("--compatibility is not supported: containers are named with hyphens, as docker compose 2 does")
     if all_resources:
         raise click.UsageError("--all-resources is not supported: networks and volumes that no service uses are left out")
-    if parallel >= 0:
-        click.echo("warning: --parallel is not obeyed: the engine decides how much it does at once", err=True)
     app = ctx.ensure_object(App)
     app.files, app.profiles, app.env_files = list(files), list(profiles), list(env_files)
     app.name, app.directory, app.host = name, directory, host
     app.dry_run = dry_run
+    limit = os.environ.get("COMPOSE_PARALLEL_LIMIT", "")
+    app.parallel = parallel if parallel is not None else int(limit) if limit.lstrip("-").isdigit() else None
     app.console.ansi = ansi or os.environ.get("COMPOSE_ANSI") or "auto"
     app.console.progress = progress or os.environ.get("COMPOSE_PROGRESS") or "auto"
 

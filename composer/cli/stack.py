@@ -38,7 +38,7 @@ class Call:
     def __init__(self, app: App, verb: str, options: dict[str, Any]) -> None:
         self.app = app
         self.verb = verb
-        self.options = options
+        self.options = options if app.parallel is None else {**options, "parallel": app.parallel}
         self.project = project(app, search=verb in WITH_FILES)
         self.reply: Reply | None = None
         self.rest = b""
