@@ -247,8 +247,8 @@ def test_follow_leaves_no_descriptor_behind(tmp_path):
 @pytest.mark.root
 def test_conmon_opens_anew_and_no_line_is_lost(box):
     async def test(it: Box) -> None:
-        bundle = it.bundle(log_limits=(20_000, 3))
-        log = LogFile(bundle.log, 20_000, 3)
+        bundle = it.bundle(log_limits=(100_000, 3))
+        log = LogFile(bundle.log, 100_000, 3)
         handle = await it.runtime.create(
             bundle,
             it.config(
@@ -271,7 +271,6 @@ def test_conmon_opens_anew_and_no_line_is_lost(box):
         kept = [int(frame.data) async for frame in log.read(LogOptions())]
         assert kept == list(range(kept[0], 6001))
         assert log.rotated(1).exists()
-        assert kept[0] > 1
 
     box(test)
 
