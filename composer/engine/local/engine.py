@@ -15,12 +15,11 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from composer.engine.interface import Filters
 from composer.engine.local import gc, recover
-from composer.engine.local.build import Builder, Cache, Roots, Runner
 from composer.engine.local.containers import LocalContainers, Parts, Tasks
 from composer.engine.local.containers.changing import Members
 from composer.engine.local.containers.registry import Registry
@@ -37,6 +36,9 @@ from composer.engine.local.state import State
 from composer.engine.local.supervise import Supervisor
 from composer.engine.local.volume import LocalVolumes
 from composer.engine.model import DiskUsage, Event, Info
+
+if TYPE_CHECKING:
+    from composer.engine.local.build import Builder, Cache
 
 log = logging.getLogger(__name__)
 
@@ -119,11 +121,22 @@ class LocalEngine:
         self._add_builder()
 
     def _add_builder(self) -> None:
-        images, cache = self.images, Cache(self.state)
-        images.store.keepers.append(cache.layers)
-        roots = Roots(self.layout, images.layers, images.snapshots)
-        runner = Runner(self.layout, self.runtime, self.networks)
-        images.builder = Builder(self.layout, images.store, images.blobs, roots, cache, runner, images.pull).build
+        """Its room is opened by the first build or prune: a start after a crash is to answer soon."""
+        images = self.images
+        opened: list[tuple[Builder, Cache]] = []
+
+        def room() -> tuple[Builder, Cache]:
+            if not opened:
+                from composer.engine.local.build import Builder, Cache, Roots, Runner
+
+                cache = Cache(self.state)
+                roots = Roots(self.layout, images.layers, images.snapshots)
+                runner = Runner(self.layout, self.runtime, self.networks)
+                opened.append((Builder(self.layout, images.store, images.blobs, roots, cache, runner, images.pull), cache))
+            return opened[0]
+
+        images.store.keepers.append(lambda: room()[1].layers())
+        images.builder = lambda config: room()[0].build(config)
 
     async def close(self) -> None:
         """End the daemon's side of everything; containers keep running, and the next `start` knows them."""
@@ -168,6 +181,8 @@ class LocalEngine:
 
 
 def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # late: it reads mail headers, 30 ms of imports
+
     try:
         return version("composer")
     except PackageNotFoundError:

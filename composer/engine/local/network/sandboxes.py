@@ -325,14 +325,15 @@ class Sandboxes:
 
     async def restore(self, live: Collection[str]) -> list[str]:
         """Take up the sandboxes of running containers, release all others. What could not be taken up whole is told."""
-        problems: list[str] = []
+        taken_up = []
         for container, row in self._rows.items():
             path = self._layout.netns(container)
             if container in live and namespace.is_pinned(path):
-                problems += await self._restore(row)
+                taken_up.append(self._restore(row))
             else:
                 await self.release(container)
-        return problems
+        found = await asyncio.gather(*taken_up)  # in order up to the first wait; the kernel thread then does them in one batch
+        return [problem for problems in found for problem in problems]
 
     async def _restore(self, row: SandboxRow) -> list[str]:
         for endpoint in row.endpoints:

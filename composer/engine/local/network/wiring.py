@@ -101,8 +101,9 @@ def _undo(wish: Wish, wired: Wired, error: Exception) -> None:
 def _open(wish: Wish, wired: Wired, home: int) -> None:
     enter = namespace.created if wish.fresh else namespace.entered
     with enter(wish.netns, home):
-        wired.route = NetlinkSocket()
-        if wish.fresh:
+        if wish.fresh or wish.cables or wish.gateways:
+            wired.route = NetlinkSocket()
+        if wish.fresh and wired.route is not None:
             wired.route.do([links.set_up(_LOOPBACK)])  # before the sockets: bound earlier, they would answer from 127.0.0.1
         if wish.dns is not None:
             wired.udp, wired.tcp = namespace.dns_sockets(wish.dns, 0 if wish.redirect else 53)
