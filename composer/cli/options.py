@@ -74,3 +74,14 @@ def refuse(name: str, reason: str) -> Callable[[F], F]:
 
 def formats(function: F) -> F:
     return click.option("--format", "form", default="table", metavar="FORMAT", help="table, json, or a Go template.")(function)
+
+
+def scales(pairs: tuple[str, ...]) -> dict[str, int]:
+    """``SERVICE=N`` pairs."""
+    found = {}
+    for pair in pairs:
+        service, equals, number = pair.partition("=")
+        if not equals or not service or not number.isdigit():
+            raise click.UsageError(f"invalid --scale option {pair!r}. Should be SERVICE=NUM")
+        found[service] = int(number)
+    return found

@@ -8,8 +8,7 @@ from typing import Any
 import click
 
 from composer.cli.app import app
-from composer.cli.commands.up import scales
-from composer.cli.options import files, services, timeout
+from composer.cli.options import files, scales, services, timeout
 from composer.cli.stack import run
 
 

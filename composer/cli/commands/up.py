@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from composer.cli.app import App, app
-from composer.cli.options import asked, dry_run, files, refuse, services, timeout
+from composer.cli.app import app
+from composer.cli.options import asked, dry_run, files, refuse, scales, services, timeout
 from composer.cli.stack import run
 
 
@@ -108,17 +108,3 @@ def check(flags: dict[str, Any]) -> None:
 
 def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
-
-
-def scales(pairs: tuple[str, ...]) -> dict[str, int]:
-    """``SERVICE=N`` pairs."""
-    found = {}
-    for pair in pairs:
-        service, equals, number = pair.partition("=")
-        if not equals or not service or not number.isdigit():
-            raise click.UsageError(f"invalid --scale option {pair!r}. Should be SERVICE=NUM")
-        found[service] = int(number)
-    return found
-
-
-__all__ = ["App", "scales", "up"]
