@@ -4,15 +4,18 @@
     sudo .venv/bin/python benchmarks/side_by_side.py [--sizes 1,20,100] [--runs 5]
 
 Starts a composer engine of its own (state in a temporary directory) and takes the docker compose that it finds: DOCKER="docker compose"
-names another. Every sample is a whole process, from start to exit. One round of warm-up, then --runs rounds; in each, every verb of composer
-is followed by the same verb of docker compose, so that a machine that slows down slows both. Says so when there is no peer.
+names another. Every sample is a whole process, from start to exit. One round of warm-up, then --runs rounds; in each, every verb of
+composer is followed by the same verb of docker compose, so that a machine that slows down slows both. Says so when there is no peer.
 
-A row: verb, size, median of composer [min, max], median of the peer [min, max], ratio (above 1: composer is faster).
+A row: verb, size, median of composer [min, max], median of the peer [min, max], ratio (above 1: composer is faster). With --engine also,
+while each size is up: the memory of the engines' processes (PSS), and composer's restart after `kill -9` to its first list of containers
+(the peer's daemon is left alone: it may be somebody's). The last lines say how busy the machine was: only a quiet one tells wall times.
 """
 
 from __future__ import annotations
 
 import argparse
+import compileall
 import io
 import json
 import os
@@ -27,6 +30,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import engines
 
 HERE = Path(__file__).resolve().parent.parent
 COMPOSER = [str(HERE / ".venv/bin/composer")]
@@ -95,11 +100,13 @@ class Tool:
 def engine(folder: str) -> Iterator[dict[str, str]]:
     """A composer engine of our own, gone with its state at the end."""
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
         "COMPOSER_ROOT": f"{folder}/root",
         "COMPOSER_RUN": f"{folder}/run",
         "COMPOSER_HOST": f"unix://{folder}/run/composer.sock",
+        "COMPOSER_POOL": os.environ.get("COMPOSER_POOL", "10.215.0.0/16"),
     }
+    compileall.compile_dir(HERE / "composer", quiet=2)  # as in an installed package
     subprocess.run([*COMPOSER, "engine", "start"], env=environment, check=True)
     try:
         yield environment
@@ -133,6 +140,39 @@ def measure(tools: list[Tool], size: int, runs: int, folder: str) -> dict[str, d
     return found
 
 
+def weigh(tools: list[Tool], size: int, runs: int, folder: str) -> None:
+    """The engines as a whole, with ``size`` idle containers each."""
+    run = f"{folder}/run"
+    for tool in tools:
+        timed(tool.verbs(size)["up -d"], folder, tool.environment)
+    time.sleep(5)  # until nothing of the start is going on
+    for tool in tools:
+        daemon, beside = engines.of_composer(run) if tool.name == "composer" else engines.of_docker()
+        own, others = engines.pss(daemon), engines.pss(beside)
+        parts = f"daemons {own:.0f}, {len(beside)} beside containers {others:.0f}"
+        print(f"{size:5} memory (PSS)         {tool.name} {own + others:8.0f} MB: {parts}", flush=True)
+    samples = []
+    for _ in range(runs):
+        samples.append(engines.restart(engines.of_composer(run)[0][0], f"{run}/composer.sock"))
+        time.sleep(2)
+    wall, cpu = (sorted(values) for values in zip(*samples, strict=True))
+    print(
+        f"{size:5} restart after kill   composer {statistics.median(wall) * 1000:8.0f} ms [{wall[0] * 1000:.0f}, {wall[-1] * 1000:.0f}], "
+        f"of its CPU {statistics.median(cpu) * 1000:.0f} ms",
+        flush=True,
+    )
+    for tool in tools:
+        timed(tool.verbs(size)["down"], folder, tool.environment)
+
+
+def about_machine() -> str:
+    """The day and the machine, for the head of the rows."""
+    model = next((line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "?")
+    return (
+        f"{time.strftime('%Y-%m-%d %H:%M')} UTC; {os.cpu_count()} CPUs ({model}); Linux {os.uname().release}; load {os.getloadavg()[0]:.1f}"
+    )
+
+
 def show(size: int, found: dict[str, dict[str, list[float]]]) -> None:
     for verb, by_tool in found.items():
         cells = []
@@ -147,7 +187,9 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--sizes", default="1,20")
     options.add_argument("--runs", type=int, default=5)
+    options.add_argument("--engine", action="store_true", help="also the engines' memory and composer's restart")
     given = options.parse_args()
+    print(f"# {about_machine()}", flush=True)
     with tempfile.TemporaryDirectory(prefix="cb") as folder, engine(folder) as environment:
         tar = Path(folder, "rootfs.tar")
         tar.write_bytes(rootfs())
@@ -160,6 +202,9 @@ def main() -> None:
             load(tool, tar)
         for size in map(int, given.sizes.split(",")):
             show(size, measure(tools, size, given.runs, folder))
+            if given.engine:
+                weigh(tools, size, given.runs, folder)
+    print(f"# load at the end: {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":
