@@ -48,6 +48,7 @@ def check(scene: Scene) -> None:
     _container_names(scene)
     _sources(scene)
     _external_volumes(scene)
+    _port_clashes(scene)
 
 
 def _image(scene: Scene, name: str, service: Service) -> None:
@@ -315,3 +316,18 @@ def _external_volumes(scene: Scene) -> None:
             if key not in ("name", "external") and not key.startswith("x-"):
                 message = f'volumes.{name}: conflicting parameters "external" and "{key}" specified'
                 scene.problems.error("spec.external", message, node.key(key), "what exists already is taken as it is")
+
+
+def _port_clashes(scene: Scene) -> None:
+    """A port of one address can be published once. A warning only: docker compose leaves it to the engine."""
+    taken: dict[tuple[str, str, str], str] = {}
+    for name, service in scene.services.items():
+        for index, port in enumerate(service.ports):
+            if not port.published or "-" in port.published or port.published == "0":
+                continue
+            key = (port.host_ip or "0.0.0.0", port.protocol, port.published)
+            if key in taken and taken[key] != name:
+                node = scene.at("services", name, "ports", index)
+                message = f"port {port.published}/{port.protocol} is published by the services '{taken[key]}' and '{name}'"
+                scene.problems.warn("spec.port-clash", message, node, "only one of them can have it")
+            taken.setdefault(key, name)

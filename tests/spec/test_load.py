@@ -181,3 +181,8 @@ def test_warnings() -> None:
         ("spec.command-cut", 8),
         ("spec.no-effect", 7),
     ]
+
+
+def test_a_port_published_twice_is_a_warning() -> None:
+    found = stack("services:\n  a: {image: x, ports: ['80:80', '80:80/udp']}\n  b: {image: x, ports: ['80:81']}\n")
+    assert [(w.code, w.mark.line if w.mark else 0) for w in found.warnings] == [("spec.port-clash", 3)]
