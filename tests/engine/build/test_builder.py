@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tarfile
 import threading
@@ -84,6 +85,21 @@ def test_cache_gives_the_same_image_and_notices_changes(engine: Opened, context:
             fourth, lines = await build(e, context, text, no_cache=True)
             assert "CACHED" not in lines
             assert fourth != third
+
+    run(work())
+
+
+def test_two_identical_builds_at_once_do_not_mix_their_layers(engine: Opened, context: Path) -> None:
+    """Each step's random content makes another layer; a later step from the cache must stand on the layers it was made over."""
+    text = "FROM bb\nRUN head -c 8 /dev/urandom >/a\nRUN head -c 8 /dev/urandom >/b\nRUN cat /a /b >/c\n"
+
+    async def work() -> None:
+        async with engine() as e:
+            built = await asyncio.gather(*(build(e, context, text) for _ in range(4)))
+            again, lines = await build(e, context, text)
+            assert lines.count("CACHED") == 3
+            for image in {again, *(image for image, _ in built)}:
+                assert await output(e, image, ["sh", "-c", "cat /a /b | cmp - /c && echo same"]) == "same\n"
 
     run(work())
 
