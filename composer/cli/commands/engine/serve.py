@@ -20,12 +20,9 @@ from composer.cli.app import app
 @click.option("--log-format", type=click.Choice(["console", "json"]), default=None, help="For people or for programs.")
 def serve(root: str, run: str, host: str, pool: str, pool6: str, cgroup: str, log_level: str | None, log_format: str | None) -> int:
     """Run the daemon in the foreground."""
-    import gc
-
     from composer.daemon.main import main
     from composer.daemon.options import options
 
-    gc.enable()
     found = options(
         os.environ,
         root=root,
