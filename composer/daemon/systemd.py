@@ -30,16 +30,22 @@ def notify(environ: Mapping[str, str], *states: str) -> None:
 
 
 def delegated(path: str, hierarchy: Path = _CGROUPS) -> str:
-    """The cgroup for containers: ``path`` when it is a group of a pure cgroup v2 hierarchy, with its controllers given on; else ""."""
+    """The cgroup for containers beneath the unit's own at ``path``, with its controllers given on; "" without a pure cgroup v2 hierarchy.
+
+    The process that holds the unit's cgroup is put into a group of its own first: what gives controllers on may hold no process.
+    """
     group = hierarchy / path.lstrip("/")
     if not path or not (hierarchy / "cgroup.controllers").exists() or not group.is_dir():
         return ""
     try:
+        (group / "holder").mkdir(exist_ok=True)
+        for pid in (group / "cgroup.procs").read_text().split():
+            (group / "holder" / "cgroup.procs").write_text(pid)
         for controller in (group / "cgroup.controllers").read_text().split():
             (group / "cgroup.subtree_control").write_text(f"+{controller}")
     except OSError as error:
         raise Unavailable(f"cannot use the delegated cgroup {path}: {error.strerror}", hint="is Delegate=yes set for that unit?") from error
-    return "/" + path.strip("/")
+    return f"/{path.strip('/')}/containers"
 
 
 def inherited(environ: Mapping[str, str], pid: int) -> list[socket.socket]:

@@ -166,7 +166,9 @@ def test_delegated_cgroup(tmp_path: Path) -> None:
     assert delegated("/system.slice/composer-containers.service", tmp_path) == ""  # no pure v2 hierarchy
     (tmp_path / "cgroup.controllers").write_text("cpu memory\n")
     (group / "cgroup.controllers").write_text("memory\n")
-    assert delegated("/system.slice/composer-containers.service", tmp_path) == "/system.slice/composer-containers.service"
+    (group / "cgroup.procs").write_text("12\n")
+    assert delegated("/system.slice/composer-containers.service", tmp_path) == "/system.slice/composer-containers.service/containers"
+    assert (group / "holder" / "cgroup.procs").read_text() == "12"
     assert (group / "cgroup.subtree_control").read_text() == "+memory"
     assert delegated("/nosuch", tmp_path) == ""
     assert delegated("", tmp_path) == ""
