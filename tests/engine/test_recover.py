@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from composer.engine.errors import NotFound, Unavailable
 from composer.engine.local.engine import LocalEngine, Settings
 from composer.engine.local.layout import Layout
 from composer.engine.local.lifecycle import Phase
+from composer.engine.local.runtime.cgroup import Hierarchies
 from composer.engine.model import ContainerConfig, HostConfig, LogOptions, RestartPolicy
 from tests.conftest import Opened, clear, eventually, open_engine, run
 
@@ -117,6 +119,31 @@ def test_containers_run_on_and_are_known_again(engine: Opened, place: Layout) ->
                 assert lines == list(range(1, len(lines) + 1))
                 assert len(lines) > 5
                 await clear(second)
+            await restart_empty(first)
+
+    run(main())
+
+
+def test_an_engine_with_another_cgroup_parent_knows_where_its_containers_are(engine: Opened, place: Layout) -> None:
+    """On demand first, then by the unit of `engine install`, with a container running in between."""
+
+    async def main() -> None:
+        async with engine() as first:
+            host = HostConfig(memory=64 << 20, network_mode="none")
+            ident = (await first.containers.create(ContainerConfig(image="bb", cmd=("sleep", "100"), host_config=host), "cc")).id
+            await first.containers.start(ident)
+            await first.close()
+            async with open_engine(replace(place, cgroup_parent=f"{place.default_cgroups}-unit")) as second:
+                cgroup = Path(f"/proc/{(await second.containers.inspect(ident)).state.pid}/cgroup")
+                assert f"{place.default_cgroups}/{ident}" in cgroup.read_text()
+                assert [stats async for stats in second.containers.stats(ident, stream=False)][0].memory_stats.limit == 64 << 20
+                await second.containers.pause(ident)
+                await second.containers.unpause(ident)
+                await second.containers.restart(ident, timeout=0)
+                cgroup = Path(f"/proc/{(await second.containers.inspect(ident)).state.pid}/cgroup")
+                assert f"{place.default_cgroups}-unit/{ident}" in cgroup.read_text()
+                await clear(second)
+            Hierarchies.detect().delete(f"{place.default_cgroups}-unit")  # a unit's own is systemd's to remove
             await restart_empty(first)
 
     run(main())

@@ -55,8 +55,9 @@ def mark(found: Found, *, live: Collection[str], rows: Collection[str]) -> Garba
 def look(layout: Layout, hierarchies: Hierarchies) -> Found:
     """Blocking."""
     groups: set[str] = set()
-    for directory in hierarchies.directories(layout.cgroups):
-        groups.update(_names(directory))
+    for parent in {layout.cgroups, layout.default_cgroups}:
+        for directory in hierarchies.directories(parent):
+            groups.update(_names(directory))
     return Found(
         bundles=frozenset(_names(layout.run / "containers")),
         records=frozenset(_names(layout.runtime_root)),
@@ -87,7 +88,7 @@ async def sweep(parts: Parts, live: Collection[str]) -> None:
 
 async def _remove(parts: Parts, ident: str) -> None:
     held = parts.registry.get(ident)
-    bundle = parts.bundle(held.record) if held is not None else _bundle(parts.layout, ident)
+    bundle = parts.bundle(held) if held is not None else _bundle(parts.layout, ident)
     log.info("removing what is left of container %s", ident[:12])
     await finish(lambda: remove_pins(parts.layout, ident))
     await parts.snapshots.unmount(bundle.rootfs)
@@ -112,7 +113,7 @@ def _bundle(layout: Layout, ident: str) -> Bundle:
 
 def _end_conmons(layout: Layout, hierarchies: Hierarchies, live: Collection[str]) -> None:
     """They live in a cgroup of ours, so no pid is guessed."""
-    for pid in hierarchies.processes(f"{layout.cgroups}/conmon"):
+    for pid in {pid for parent in (layout.cgroups, layout.default_cgroups) for pid in hierarchies.processes(f"{parent}/conmon")}:
         try:
             pidfd = os.pidfd_open(pid)
         except ProcessLookupError:

@@ -103,7 +103,12 @@ class Layout:
     @property
     def cgroups(self) -> str:
         """The cgroup beneath which every container has its own, absolute from the root of the hierarchy."""
-        return self.cgroup_parent or f"/composer-{self.instance}"
+        return self.cgroup_parent or self.default_cgroups
+
+    @property
+    def default_cgroups(self) -> str:
+        """Where an engine without a unit puts them. What such a one started lives on there when a unit's engine takes over."""
+        return f"/composer-{self.instance}"
 
     def make(self) -> None:
         """Create the directories: 0711 for the root, as dockerd, so that a user-namespaced process may traverse."""

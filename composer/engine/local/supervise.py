@@ -30,7 +30,7 @@ class Supervisor:
         self._health.follow(held)
 
     async def _watch(self, held: Held) -> None:
-        bundle, handle = self._parts.bundle(held.record), handle_of(held)
+        bundle, handle = self._parts.bundle(held), handle_of(held)
         exit = await self._parts.runtime.wait(bundle, handle)
         async with held.lock:
             if held.run.handle != handle:  # another end of it was dealt with before

@@ -66,7 +66,7 @@ async def attach(parts: Parts, held: Held, *, stdin: bool) -> Stream:
         raise Conflict(f"container {held.id} is marked for removal")
     stdin = stdin and held.record.config.open_stdin
     if phase is Phase.RUNNING:
-        stream: Stream = await parts.runtime.attach(parts.bundle(held.record), stdin=stdin)
+        stream: Stream = await parts.runtime.attach(parts.bundle(held), stdin=stdin)
     else:
         stream = Waiting(stdin=stdin)
         held.waiting.append(stream)

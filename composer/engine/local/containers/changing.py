@@ -41,7 +41,7 @@ async def update(parts: Parts, held: Held, change: ContainerUpdate) -> tuple[str
         host = record.config.host_config.replace(**changes)
         resources.check(host, cpus=parts.cpus)
         if held.run.phase.alive and set(changes) - {"restart_policy"}:
-            await parts.runtime.update(parts.bundle(record), host)
+            await parts.runtime.update(parts.bundle(held), host)
         await parts.registry.record(held, record.replace(config=record.config.replace(host_config=host)))
         if policy is not None:
             await parts.registry.run(held, held.run.replace(attempts=Attempts()), durable=False)

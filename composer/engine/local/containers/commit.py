@@ -39,7 +39,7 @@ async def commit(parts: Parts, held: Held, wish: Wish) -> str:
         make_directory(upper.parent)
         upper.mkdir(exist_ok=True)
         frozen = wish.pause and held.run.phase is Phase.RUNNING
-        bundle = parts.bundle(held.record)
+        bundle = parts.bundle(held)
         if frozen:
             await parts.runtime.pause(bundle)
         try:

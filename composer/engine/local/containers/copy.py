@@ -151,7 +151,7 @@ async def export(parts: Parts, held: Held) -> AsyncIterator[bytes]:
     """The whole root, without what is mounted in it."""
     async with held.lock:
         if held.run.phase.alive:
-            rootfs = parts.bundle(held.record).rootfs
+            rootfs = parts.bundle(held).rootfs
 
             def live(sink: BinaryIO) -> None:
                 fd = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

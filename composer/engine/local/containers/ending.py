@@ -25,7 +25,7 @@ async def release(parts: Parts, held: Held) -> None:
     """
     if held.released:
         return
-    bundle = parts.bundle(held.record)
+    bundle = parts.bundle(held)
 
     async def files() -> None:
         await mounting.release(parts, held)

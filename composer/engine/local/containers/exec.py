@@ -128,7 +128,7 @@ class Execs:
 
 async def launch(parts: Parts, held: Held, config: ExecConfig, exec_id: str, *, detach: bool = False) -> ExecHandle:
     """Start it. CommandNotFound, CommandNotExecutable, EngineError; NotRunning also when the container ends in this moment."""
-    bundle = parts.bundle(held.record)
+    bundle = parts.bundle(held)
     try:
         process = await finish(lambda: process_of(parts, held, config))
         return await parts.runtime.exec(
@@ -142,7 +142,7 @@ def process_of(parts: Parts, held: Held, config: ExecConfig) -> dict[str, Any]:
     """The OCI process of an exec: the container's user, environment and directory, unless it asks for others. Blocking."""
     record = held.record
     host = record.config.host_config
-    user = users.lookup(parts.bundle(record).rootfs, config.user or record.config.user, host.group_add)
+    user = users.lookup(parts.bundle(held).rootfs, config.user or record.config.user, host.group_add)
     own = capabilities.known() if config.privileged else capabilities.resolve(host.cap_add, host.cap_drop, privileged=host.privileged)
     return oci.exec_process(
         config.cmd,

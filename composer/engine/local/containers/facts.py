@@ -154,7 +154,7 @@ def _shm(parts: Parts, bundle: Bundle, host: HostConfig) -> str | None:
     if mode == "shareable":
         return str(shm.share(bundle, host.shm_size))
     if mode.startswith("container:"):
-        return str(shm.join(parts.bundle(parts.registry.find(mode.removeprefix("container:")).record)))
+        return str(shm.join(parts.bundle(parts.registry.find(mode.removeprefix("container:")))))
     return None
 
 

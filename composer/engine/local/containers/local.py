@@ -112,7 +112,7 @@ class LocalContainers:
         held = self._find(ref)
         if not held.run.phase.alive:
             raise NotRunning(f"container {held.id} is not running")
-        await self._parts.runtime.resize(self._parts.bundle(held.record), height, width)
+        await self._parts.runtime.resize(self._parts.bundle(held), height, width)
 
     async def exec_create(self, ref: str, config: ExecConfig) -> str:
         return self._execs.create(self._find(ref), config)

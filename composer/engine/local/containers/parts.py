@@ -60,22 +60,26 @@ class Parts:
     tasks: Tasks
     cpus: int = field(default_factory=lambda: os.cpu_count() or 1)
 
-    def bundle(self, record: Record) -> Bundle:
-        """Where the runtime finds it: all derived from the record."""
-        config, host = record.config, record.config.host_config
+    def bundle(self, held: Held) -> Bundle:
+        """Where the runtime finds it: derived from the record, but for the cgroup, which is the one that it was started in."""
+        record, host = held.record, held.record.config.host_config
         directory = self.layout.bundle(record.id)
         return Bundle(
             id=record.id,
             directory=directory,
             rootfs=directory / "rootfs",
-            cgroup=f"{self.cgroup_parent(host.cgroup_parent)}/{record.id}",
+            cgroup=held.run.cgroup or self.cgroup(record),
             runtime=host.runtime or self.runtime.default,
-            tty=config.tty,
-            open_stdin=config.open_stdin,
-            stdin_once=config.stdin_once,
+            tty=record.config.tty,
+            open_stdin=record.config.open_stdin,
+            stdin_once=record.config.stdin_once,
             log=None if host.log_config.type == "none" else self.layout.container(record.id) / "container.log",
             log_limits=limits(host.log_config.type, host.log_config.config),
         )
+
+    def cgroup(self, record: Record) -> str:
+        """Where it is put when it is started now."""
+        return f"{self.cgroup_parent(record.config.host_config.cgroup_parent)}/{record.id}"
 
     def cgroup_parent(self, wish: str) -> str:
         """Absolute from the root of each hierarchy, as Docker's cgroupfs driver takes a relative one, too. ``..`` is refused."""

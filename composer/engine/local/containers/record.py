@@ -116,6 +116,7 @@ class Run:
     networks: dict[str, EndpointSettings] = field(default_factory=dict)  # by name: what was given
     ports: dict[str, tuple[PortBinding, ...] | None] = field(default_factory=dict)
     take_volumes: bool = False
+    cgroup: str = ""  # where it was started, absolute; a later daemon may have another parent for what it starts
 
     def replace(self, **changes: Any) -> Run:
         return replace(self, **changes)
@@ -142,6 +143,7 @@ class Run:
             "networks": {k: v.model_dump(mode="json", by_alias=True, exclude_defaults=True) for k, v in self.networks.items()},
             "ports": {k: [b.to_wire() for b in v] if v is not None else None for k, v in self.ports.items()},
             "take_volumes": self.take_volumes,
+            "cgroup": self.cgroup,
         }
 
     @classmethod

@@ -38,7 +38,8 @@ async def start_locked(parts: Parts, held: Held, *, attempts: Attempts | None = 
         return
     if held.gone or not before.phase.startable:
         raise Conflict("container is marked for removal and cannot be started")
-    parts.registry.mark(held, before.replace(phase=Phase.STARTING, error="", requested=False, boot=parts.boot))
+    cgroup = parts.cgroup(held.record)
+    parts.registry.mark(held, before.replace(phase=Phase.STARTING, error="", requested=False, boot=parts.boot, cgroup=cgroup))
     held.released = False
     try:
         await _climb(parts, held, attempts)
@@ -66,7 +67,7 @@ async def _failed(parts: Parts, held: Held, error: BaseException) -> None:
 
 async def _climb(parts: Parts, held: Held, attempts: Attempts | None) -> None:
     record = held.record
-    bundle = parts.bundle(record)
+    bundle = parts.bundle(held)
     async with AsyncExitStack() as undo:
         undo.push_async_callback(ending.release, parts, held)
         mounted, network = await asyncio.gather(

@@ -61,7 +61,7 @@ async def _thaw(parts: Parts, held: Held) -> None:
     """A frozen process handles no signal."""
     async with held.lock:
         if held.run.phase is Phase.PAUSED:
-            await parts.runtime.unpause(parts.bundle(held.record))
+            await parts.runtime.unpause(parts.bundle(held))
             await parts.registry.run(held, held.run.replace(phase=Phase.RUNNING), durable=False)
 
 
@@ -115,7 +115,7 @@ async def pause(parts: Parts, held: Held) -> None:
             raise Conflict(f"Container {held.id} is already paused")
         if held.run.phase is not Phase.RUNNING:
             raise NotRunning(f"Container {held.id} is not running")
-        await parts.runtime.pause(parts.bundle(held.record))
+        await parts.runtime.pause(parts.bundle(held))
         await parts.registry.run(held, held.run.replace(phase=Phase.PAUSED), durable=False)
     parts.publish(held, "pause")
 
@@ -125,6 +125,6 @@ async def unpause(parts: Parts, held: Held) -> None:
     async with held.lock:
         if held.run.phase is not Phase.PAUSED:
             raise Conflict(f"Container {held.id} is not paused")
-        await parts.runtime.unpause(parts.bundle(held.record))
+        await parts.runtime.unpause(parts.bundle(held))
         await parts.registry.run(held, held.run.replace(phase=Phase.RUNNING), durable=False)
     parts.publish(held, "unpause")

@@ -30,7 +30,7 @@ async def top(parts: Parts, held: Held, args: str) -> ContainerTop:
         raise NotRunning(f"container {held.id} is not running")
     if held.run.phase is Phase.RESTARTING:
         raise Conflict(f"Container {held.id} is restarting, wait until the container is running")
-    pids = await finish(lambda: parts.runtime.processes(parts.bundle(held.record)))
+    pids = await finish(lambda: parts.runtime.processes(parts.bundle(held)))
     if args.split() in ([], ["-ef"]):
         return await finish(lambda: ContainerTop(titles=_TITLES, processes=tuple(row for pid in sorted(pids) if (row := _row(pid)))))
     return await finish(lambda: _host_ps(shlex.split(args), set(pids)))

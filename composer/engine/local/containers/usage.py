@@ -60,7 +60,7 @@ async def _pause(held: Held, seconds: float) -> None:
 def _measure(parts: Parts, held: Held) -> Stats:
     if not held.run.phase.alive or held.run.handle is None:
         return Stats(name=f"/{held.name}", id=held.id, read=ZERO_TIME, preread=ZERO_TIME)
-    counted: Stats = parts.runtime.stats(parts.bundle(held.record))
+    counted: Stats = parts.runtime.stats(parts.bundle(held))
     networks = network_counters(held.run.handle.init.pid) if held.record.network_mode not in ("host",) else {}
     return counted.replace(name=f"/{held.name}", id=held.id, read=now(), preread=ZERO_TIME, networks=networks)
 

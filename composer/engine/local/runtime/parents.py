@@ -37,9 +37,11 @@ class Parents:
     def leave(self, parent: str) -> None:
         """Remove what is empty now. Short: system calls on a few directories."""
         self._hierarchies.delete_empty(self.conmon)
-        if self._own(parent):
-            if not self._layout.cgroup_parent:  # else it is the unit's, which outlives us
-                self._hierarchies.delete_empty(parent)
+        default = self._layout.default_cgroups
+        if parent == default:
+            self._hierarchies.delete_empty(f"{default}/conmon")
+            self._hierarchies.delete_empty(default)
+        if self._own(parent) or parent == default:  # a unit's own outlives us
             return
         with contextlib.suppress(FileNotFoundError):
             first = self._mark(parent).read_text()
