@@ -26,16 +26,18 @@ def parse_env(
     problems: Problems,
     used: dict[str, str] | None = None,
     before: Mapping[str, str] | None = None,
+    places: dict[str, Node] | None = None,
 ) -> dict[str, str]:
     """The variables of a file, added to those of the files `before` it.
 
     `${...}` sees `lookup`, then the file's own variables, then those before. One that is named without a value comes from `lookup`.
+    `places`: takes, for each variable of the file, where it stands; the node's `raw` is the value as it is written.
     """
-    return _Lines(source, lookup, problems, used if used is not None else {}, dict(before or {})).run()
+    return _Lines(source, lookup, problems, used if used is not None else {}, dict(before or {}), places).run()
 
 
-def parse_raw(source: Source, lookup: Mapping[str, str], problems: Problems) -> dict[str, str]:
-    """`format: raw`: everything behind the first `=` is the value, quotes and dollars included."""
+def parse_raw(source: Source, lookup: Mapping[str, str], problems: Problems, places: dict[str, Node] | None = None) -> dict[str, str]:
+    """`format: raw`: everything behind the first `=` is the value, quotes and dollars included. `places`: as in `parse_env`."""
     found: dict[str, str] = {}
     for number, line in enumerate(source.data.decode("utf-8-sig", "replace").splitlines(), 1):
         name, equals, value = line.lstrip().partition("=")
@@ -46,11 +48,21 @@ def parse_raw(source: Source, lookup: Mapping[str, str], problems: Problems) -> 
             problems.error("spec.env-file", why, Node(SCALAR, None, source, number, 1), "a line is KEY=value, or # and a comment")
         elif equals or name in lookup:
             found[name] = value if equals else lookup[name]
+            if places is not None:
+                places[name] = Node(SCALAR, found[name], source, number, 1)
     return found
 
 
 class _Lines:
-    def __init__(self, source: Source, lookup: Mapping[str, str], problems: Problems, used: dict[str, str], found: dict[str, str]) -> None:
+    def __init__(
+        self,
+        source: Source,
+        lookup: Mapping[str, str],
+        problems: Problems,
+        used: dict[str, str],
+        found: dict[str, str],
+        places: dict[str, Node] | None,
+    ) -> None:
         self.source = source
         self.lookup = lookup
         self.problems = problems
@@ -58,6 +70,7 @@ class _Lines:
         self.text = source.data.decode("utf-8-sig", "replace").replace("\r\n", "\n")
         self.at = 0
         self.found = found
+        self.places = places
 
     def run(self) -> dict[str, str]:
         text = self.text
@@ -94,10 +107,21 @@ class _Lines:
         if match[2] in ("\n", ""):
             if key in self.lookup:
                 self.found[key] = self.lookup[key]
+                self.note(key, start, self.at)
             return
         while self.at < len(self.text) and self.text[self.at] in " \t\v\f\r":
             self.at += 1
+        begin = self.at
         self.found[key] = self.value()
+        self.note(key, start, begin)
+
+    def note(self, key: str, start: int, begin: int) -> None:
+        """Remembers where a variable stands, when that was asked for."""
+        if self.places is None:
+            return
+        line = self.text.count("\n", 0, start) + 1
+        column = start - (self.text.rfind("\n", 0, start) + 1) + 1
+        self.places[key] = Node(SCALAR, self.found[key], self.source, line, column, raw=self.text[begin : self.at])
 
     def value(self) -> str:
         quote = self.text[self.at : self.at + 1]

@@ -18,6 +18,7 @@ from composer.spec.project import read_env
 from composer.spec.scalars import text_of
 from composer.spec.schema import validate, validate_part
 from composer.spec.shelf import Shelf
+from composer.spec.trace import Extended, Included, Trace
 from composer.spec.tree import MAPPING, SCALAR, SEQUENCE, Base, Node, Source, plain
 
 SECTIONS = ("services", "networks", "volumes", "secrets", "configs", "models")
@@ -35,12 +36,16 @@ class Place:
 
 @dataclass(slots=True)
 class Gathering:
-    """The state of one load while its files come together. `used`: the variables that were seen to be set, with their values."""
+    """The state of one load while its files come together. `used`: the variables that were seen to be set, with their values.
+
+    `trace`: remembers where things came from, for who asks to have them explained; None costs nothing.
+    """
 
     shelf: Shelf
     problems: Problems
     interpolates: bool = True
     used: dict[str, str] = field(default_factory=dict)
+    trace: Trace | None = None
     _raw: dict[tuple[str, str, int], list[Node]] = field(default_factory=dict)
     _files: dict[tuple[str, str, int], list[Node]] = field(default_factory=dict)
 
@@ -58,7 +63,10 @@ class Gathering:
         if services is not None and services.kind != MAPPING and services.tag is None:
             self.problems.error("spec.type", "services must be a mapping", services, "each service by its name")
         document = self._extends(document, tree, path, place)
+        own = document
         document = self._include(document, replace(place, included=(*place.included, path)))
+        if self.trace is not None:
+            self.trace.documents.append(own)  # after those that it includes
         tree = untagged(document) if tree is None else merge(tree, document, self.problems)
         tree = validate(unique(tree), self.problems)
         if "version" in tree.value:
@@ -106,6 +114,10 @@ class Gathering:
                 hint = "such as 'services:' and what it holds"
                 self.problems.error("spec.type", "the top-level object must be a mapping", document, hint)
         return good
+
+    def written(self) -> list[Node]:
+        """Every document that was read, as it is written, once."""
+        return list({(n.source.path, n.line, n.column, id(n.source.lookup)): n for done in self._raw.values() for n in done}.values())
 
     # extends
 
@@ -172,6 +184,8 @@ class Gathering:
         if extra is None:
             return None
         lookup = {**extra, **place.lookup} if extra.keys() - place.lookup.keys() else place.lookup
+        if self.trace is not None:
+            self.trace.included.append(Included(lookup, place.lookup, paths, entry))
         step = f"included by {entry.mark}"
         return Place(Base(root, place.base.home), lookup, (*place.chain, step), place.included)
 
@@ -229,7 +243,12 @@ class _Extends:
         file = checked.get("file")
         elsewhere = file is not None and text_of(file.value) != ""
         base = self._there(name, target, file, seen) if file is not None and elsewhere else self._here(name, target, seen)
-        return merge_services(untagged(base), own, problems) if base is not None else None
+        if base is None:
+            return None
+        merged = merge_services(untagged(base), own, problems)
+        if self.gathering.trace is not None:
+            self.gathering.trace.extended[id(merged)] = Extended(merged, base, own, target)
+        return merged
 
     def _here(self, name: str, target: Node, seen: tuple[tuple[str, str], ...]) -> Node | None:
         wanted = text_of(target.value)

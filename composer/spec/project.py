@@ -93,17 +93,22 @@ def _search(directory: str, shelf: Shelf, problems: Problems) -> tuple[str, ...]
         directory = parent(directory)
 
 
+def env_paths(request: Request, environment: Mapping[str, str], directory: str) -> tuple[tuple[str, ...], str]:
+    """The files that variables come from, and what named them: `--env-file`, `COMPOSE_ENV_FILES`, or `.env`, which need not be there."""
+    if request.env_files:
+        return request.env_files, "--env-file"
+    if environment.get("COMPOSE_ENV_FILES"):
+        base = Base(request.cwd, environment.get("HOME", "/"))
+        return tuple(base.resolve(path) for path in environment["COMPOSE_ENV_FILES"].split(",") if path), "COMPOSE_ENV_FILES"
+    if environment.get("COMPOSE_DISABLE_ENV_FILE", "").lower() in _YES:
+        return (), ""
+    return (posixpath.join(directory, ".env"),), ".env"
+
+
 def _read_env_files(request: Request, environment: dict[str, str], directory: str, shelf: Shelf, problems: Problems) -> bool:
     """Adds the variables of `.env`, or of the files that were named, which the environment does not have. False: contents are lacking."""
-    paths, named = request.env_files, True
-    if not paths and environment.get("COMPOSE_ENV_FILES"):
-        base = Base(request.cwd, environment.get("HOME", "/"))
-        paths = tuple(base.resolve(path) for path in environment["COMPOSE_ENV_FILES"].split(",") if path)
-    if not paths:
-        if environment.get("COMPOSE_DISABLE_ENV_FILE", "").lower() in _YES:
-            return True
-        paths, named = (posixpath.join(directory, ".env"),), False
-    found = read_env(paths, environment, shelf, problems, required=named)
+    paths, named = env_paths(request, environment, directory)
+    found = read_env(paths, environment, shelf, problems, required=named != ".env")
     if found is None:
         return False
     for key, value in found.items():
