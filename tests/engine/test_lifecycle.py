@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from composer.engine.local.lifecycle import (
     has_check,
     may_follow,
     next_probe,
+    pause,
     probed,
     timing,
 )
@@ -105,3 +107,9 @@ def test_when_to_probe_next() -> None:
     assert next_probe(HealthState(), timing(HealthConfig(test=("CMD", "x"))), up=0) == 30
     assert not has_check(HealthConfig(test=("NONE",)))
     assert not has_check(None)
+
+
+def test_the_delay_lies_between_two_starts() -> None:
+    assert pause(Attempts(1, 0.1), ran=0.0) == 0.1
+    assert pause(Attempts(4, 0.8), ran=0.5) == pytest.approx(0.3)
+    assert pause(Attempts(1, 0.1), ran=1.0) == 0.0

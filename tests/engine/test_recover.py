@@ -136,7 +136,8 @@ def test_an_engine_with_another_cgroup_parent_knows_where_its_containers_are(eng
             async with open_engine(replace(place, cgroup_parent=f"{place.default_cgroups}-unit")) as second:
                 cgroup = Path(f"/proc/{(await second.containers.inspect(ident)).state.pid}/cgroup")
                 assert f"{place.default_cgroups}/{ident}" in cgroup.read_text()
-                assert [stats async for stats in second.containers.stats(ident, stream=False)][0].memory_stats.limit == 64 << 20
+                stats = await anext(second.containers.stats(ident, stream=False))
+                assert stats.memory_stats.limit == 64 << 20
                 await second.containers.pause(ident)
                 await second.containers.unpause(ident)
                 await second.containers.restart(ident, timeout=0)

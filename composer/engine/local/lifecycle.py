@@ -1,7 +1,8 @@
 """The life of a container as pure decisions: which phase may follow which, whether to restart, what a health probe means.
 
 Phases are Docker's statuses. The clock, the counts and the policy come in as arguments; nothing here waits or acts.
-Source: Docker's restart manager (100 ms, doubled, at most 1 min; reset after 10 s of running) and health monitor.
+Source: Docker's restart manager (100 ms, doubled, at most 1 min; reset after 10 s of running) and health monitor. Other than Docker's, the
+delay counts from the last start: it is there to slow a crash loop down, not what ran well until something killed it.
 """
 
 from __future__ import annotations
@@ -78,6 +79,11 @@ def after_exit(policy: RestartPolicy, attempts: Attempts, *, exit_code: int, req
     if ran >= STEADY or attempts.delay == 0.0:
         return Attempts(attempts.count + 1, FIRST_DELAY)
     return Attempts(attempts.count + 1, min(attempts.delay * 2, LONGEST_DELAY))
+
+
+def pause(attempts: Attempts, *, ran: float) -> float:
+    """Seconds until it is started again. The delay lies between two starts, so that what ran longer than it waits no more."""
+    return max(0.0, attempts.delay - ran)
 
 
 def _wants(policy: RestartPolicy, count: int, exit_code: int) -> bool:

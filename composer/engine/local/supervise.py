@@ -7,11 +7,11 @@ import logging
 import time
 
 from composer.engine.local.containers import ending, remove
-from composer.engine.local.containers.parts import Parts, handle_of
+from composer.engine.local.containers.parts import Parts, handle_of, seconds
 from composer.engine.local.containers.registry import Held
 from composer.engine.local.containers.start import start_locked
 from composer.engine.local.health import Health
-from composer.engine.local.lifecycle import Attempts, Phase
+from composer.engine.local.lifecycle import Attempts, Phase, pause
 from composer.errors import ComposerError
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,8 @@ class Supervisor:
 
     async def restart_later(self, held: Held, attempts: Attempts) -> None:
         """Wait out the delay, then start it, unless it was stopped, started or removed meanwhile."""
-        deadline = time.monotonic() + attempts.delay
+        ran = seconds(held.run.finished_at) - seconds(held.run.started_at)
+        deadline = time.monotonic() + pause(attempts, ran=ran)
         while held.run.phase is Phase.RESTARTING and (left := deadline - time.monotonic()) > 0:
             changed = held.changed
             try:
