@@ -18,7 +18,7 @@ FLAGS = {
     "pool6": "the IPv6 pool (COMPOSER_POOL6)",
     "cgroup": "the cgroup beneath which containers live (COMPOSER_CGROUP)",
     "log-level": "debug, info, warning or error (COMPOSER_LOG_LEVEL)",
-    "log-format": "console or json (COMPOSER_LOG_FORMAT)",
+    "log-format": "auto, console or json (COMPOSER_LOG_FORMAT)",
 }
 
 

@@ -33,7 +33,7 @@ VERSION = "0.1.0"
 def serve(options: Options) -> int:
     """Run the daemon until SIGTERM, SIGINT or `engine stop`; the exit code. Conflict: another daemon has the root or the socket."""
     gc.disable()  # until it serves: starting makes much and drops little, and collecting costs a tenth of it
-    logs.configure(options.log_level, options.log_format)
+    log = logs.configure(options.log_level, options.log_format)
     os.chdir("/")
     os.umask(0o022)
     with held(options.root / LOCK):
@@ -42,13 +42,13 @@ def serve(options: Options) -> int:
         if own:
             sockets = [bind(options.socket)]
         try:
-            return asyncio.run(_run(options, sockets))
+            return asyncio.run(_run(options, sockets, log))
         finally:
             if own:
                 options.socket.unlink(missing_ok=True)
 
 
-async def _run(options: Options, sockets: Sequence[socket.socket]) -> int:
+async def _run(options: Options, sockets: Sequence[socket.socket], lines: logs.WaitingHandler) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -63,6 +63,7 @@ async def _run(options: Options, sockets: Sequence[socket.socket]) -> int:
         systemd.notify(os.environ, "READY=1", f"MAINPID={os.getpid()}")
         log.info("serving", host=options.host, root=options.root, pid=os.getpid())
         await stacks.open()
+        await asyncio.to_thread(lines.open)
         settle()
         await stop.wait()
         systemd.notify(os.environ, "STOPPING=1")

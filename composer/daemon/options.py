@@ -24,7 +24,8 @@ LOCK = "daemon.lock"  # in the root
 @dataclass(frozen=True)
 class Options:
     """``root``: state that survives a reboot. ``run``: what does not. ``host``: unix:///PATH. ``pool``, ``pool6``: address pools (CIDR),
-    "" = the defaults. ``cgroup``: the cgroup beneath which containers live, "" = the default. ``log_format``: console or json."""
+    "" = the defaults. ``cgroup``: the cgroup beneath which containers live, "" = the default. ``log_format``: auto (json unless
+    standard error is a terminal), console or json."""
 
     root: Path
     run: Path
@@ -33,7 +34,7 @@ class Options:
     pool6: str = ""
     cgroup: str = ""
     log_level: str = "info"
-    log_format: str = "console"
+    log_format: str = "auto"
 
     @property
     def socket(self) -> Path:
@@ -56,6 +57,6 @@ def options(environ: Mapping[str, str], *, root: str = "", run: str = "", host: 
         "pool6": environ.get(POOL6, ""),
         "cgroup": environ.get(CGROUP, ""),
         "log_level": environ.get(LOG_LEVEL, "info"),
-        "log_format": environ.get(LOG_FORMAT, "console"),
+        "log_format": environ.get(LOG_FORMAT, "auto"),
     } | {name: value for name, value in others.items() if value}
     return Options(Path(root), Path(run), f"unix://{host}" if host.startswith("/") else host, **found)

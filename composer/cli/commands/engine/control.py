@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -90,9 +91,11 @@ def status(form: str) -> int:
 @click.command()
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes.")
 @click.option("-n", "--tail", type=int, default=200, metavar="N", help="Lines from the end.")
-def logs(follow: bool, tail: int) -> int:
+@click.option("--format", "form", type=click.Choice(["auto", "console", "json"]), default="auto", help="auto: console on a terminal.")
+def logs(follow: bool, tail: int, form: str) -> int:
     """Show the daemon's log."""
     path = _options().run / LOG
+    shown = _for_people() if form == "console" or (form == "auto" and sys.stdout.isatty()) else bytes
     if not path.exists():
         if os.path.exists("/etc/systemd/system/composer.service"):
             command = ["journalctl", "-u", "composer.service", "-n", str(tail), *(["-f"] if follow else ["--no-pager"])]
@@ -101,11 +104,30 @@ def logs(follow: bool, tail: int) -> int:
         click.echo(f"there is no log at {path}", err=True)
         return EXIT_FAILED
     with open(path, "rb") as file:
-        sys.stdout.buffer.write(b"".join(file.read().splitlines(keepends=True)[-tail:] if tail >= 0 else [file.read()]))
+        lines = file.readlines()
+        sys.stdout.buffer.write(b"".join(map(shown, lines[max(0, len(lines) - tail) :] if tail >= 0 else lines)))
         while follow:
             sys.stdout.flush()
-            if piece := file.read():
-                sys.stdout.buffer.write(piece)
+            if piece := file.readline():
+                sys.stdout.buffer.write(shown(piece))
             else:
                 time.sleep(0.2)
     return 0
+
+
+def _for_people() -> Callable[[bytes], bytes]:
+    """What makes a readable line of a line of JSON; other lines stay as they are."""
+    import json
+
+    from composer.daemon.logs import console
+
+    render = console(colors=sys.stdout.isatty())
+
+    def shown(line: bytes) -> bytes:
+        try:
+            fields = json.loads(line)
+        except ValueError:
+            return line
+        return f"{render(None, '', fields)}\n".encode() if isinstance(fields, dict) and "event" in fields else line
+
+    return shown

@@ -17,7 +17,7 @@ from composer.cli.app import app
 @click.option("--pool6", default="", metavar="CIDR", help="The same for IPv6 (COMPOSER_POOL6).")
 @click.option("--cgroup", default="", metavar="PATH", help="The cgroup beneath which containers live (COMPOSER_CGROUP).")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default=None, help="How much is logged.")
-@click.option("--log-format", type=click.Choice(["console", "json"]), default=None, help="For people or for programs.")
+@click.option("--log-format", type=click.Choice(["auto", "console", "json"]), default=None, help="json unless on a terminal.")
 def serve(root: str, run: str, host: str, pool: str, pool6: str, cgroup: str, log_level: str | None, log_format: str | None) -> int:
     """Run the daemon in the foreground."""
     from composer.daemon.main import main
