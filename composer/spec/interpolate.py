@@ -139,16 +139,19 @@ def _invalid(text: str, at: int) -> Wrong:
     return Wrong("spec.interpolation", f"invalid interpolation format: '{shown}'", "a literal $ is written $$; a variable ${NAME}", at)
 
 
+def outermost(text: str) -> list[Variable]:
+    """The uses of variables in `text`, without those inside of defaults; nothing when it is no valid template."""
+    try:
+        return [piece for piece in _pieces(text) if isinstance(piece, Variable)]
+    except Wrong:
+        return []
+
+
 def variables(text: str) -> Iterator[Variable]:
     """Every use of a variable in `text`, those inside of defaults included; nothing when it is no valid template."""
-    try:
-        pieces = list(_pieces(text))
-    except Wrong:
-        return
-    for piece in pieces:
-        if isinstance(piece, Variable):
-            yield piece
-            yield from variables(piece.word)
+    for use in outermost(text):
+        yield use
+        yield from variables(use.word)
 
 
 def interpolate(node: Node, lookup: Mapping[str, str], problems: Problems, used: dict[str, str]) -> Node:

@@ -277,12 +277,12 @@ _SERVICE_UNIQUE: dict[str, Index] = {
     "tmpfs": _value,
     "volumes": _target,
 }
-_UNIQUE: Trie[Index] = Trie({f"services.*.{key}": index for key, index in _SERVICE_UNIQUE.items()})
+UNIQUE: Trie[Index] = Trie({f"services.*.{key}": index for key, index in _SERVICE_UNIQUE.items()})
 
 
 def unique(tree: Node) -> Node:
     """The tree with each list free of items that a later one replaces."""
-    return rewrite(tree, _UNIQUE, _distinct)
+    return rewrite(tree, UNIQUE, _distinct)
 
 
 def _distinct(node: Node, index: Index) -> Node:

@@ -41,7 +41,7 @@ def frame(request: Request, shelf: Shelf, problems: Problems) -> Frame | None:
     """The frame of `request`; None when contents are lacking. SpecError when there is no stack file."""
     environment = dict(request.environment)
     files = request.files
-    directory = request.directory or (_directory_of(files, request) if files else request.cwd)
+    directory = request.directory or (directory_of(files, request) if files else request.cwd)
     if not _read_env_files(request, environment, directory, shelf, problems):
         return None
     found = files or _from_variable(environment, request.cwd) or _search(directory, shelf, problems)
@@ -53,7 +53,7 @@ def frame(request: Request, shelf: Shelf, problems: Problems) -> Frame | None:
             "spec.no-file", "no configuration file provided: not found", hint=f"looked for {shown} here and above; or use -f FILE"
         )
         raise SpecError(problems.errors)
-    directory = request.directory or _directory_of(found, request)
+    directory = request.directory or directory_of(found, request)
     if not _read_env_files(request, environment, directory, shelf, problems):
         return None
     profiles = request.profiles or tuple(p.strip() for p in environment.get("COMPOSE_PROFILES", "").split(","))
@@ -63,7 +63,8 @@ def frame(request: Request, shelf: Shelf, problems: Problems) -> Frame | None:
     return Frame(tuple(found), directory, environment, profiles, name)
 
 
-def _directory_of(files: tuple[str, ...], request: Request) -> str:
+def directory_of(files: tuple[str, ...], request: Request) -> str:
+    """The directory of the first file; for standard input the working directory."""
     return request.cwd if files[0] == "-" else parent(files[0])
 
 
