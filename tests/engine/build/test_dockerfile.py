@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from composer.engine.ignore import Ignore
 from composer.engine.local.build.dockerfile import parse
-from composer.engine.local.build.ignore import Ignore
 from composer.engine.local.build.problem import BuildProblem
 from composer.engine.local.build.words import expand, expand_words, split
 

@@ -114,7 +114,7 @@ def _pack(root: str, outside: str | None, include: Callable[[str], bool], sink: 
 
 def _included(root: str, dockerfile: str) -> Callable[[str], bool]:
     """What goes along: all that .dockerignore (or DOCKERFILE.dockerignore) does not leave out."""
-    from composer.engine.local.build.ignore import Ignore
+    from composer.engine.ignore import Ignore
 
     lines: list[str] = []
     for name in (f"{dockerfile}.dockerignore", ".dockerignore"):

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from composer.engine.local.build.ignore import Ignore
+from composer.engine.ignore import Ignore
 from composer.engine.local.build.problem import BuildProblem
 from composer.engine.local.build.roots import Roots
 from composer.engine.local.build.tree import Tree

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from composer.engine.ignore import Ignore
 from composer.engine.local.build.cache import Cache, Step, key_of
 from composer.engine.local.build.copying import Copy, digest_sources, find_sources, perform, read_copy
 from composer.engine.local.build.dockerfile import Instruction, parse
 from composer.engine.local.build.download import fetch
 from composer.engine.local.build.draft import Draft
 from composer.engine.local.build.environment import Environment
-from composer.engine.local.build.ignore import Ignore
 from composer.engine.local.build.metadata import METADATA, command_line
 from composer.engine.local.build.output import Output
 from composer.engine.local.build.place import Owner, make_directory

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from composer.engine.local.build.ignore import Ignore, compiled
+from composer.engine.ignore import Ignore, compiled
 from composer.engine.local.linux.beneath import open_in_root
 
 _MAGIC = frozenset("*?[\\")
