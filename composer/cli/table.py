@@ -44,6 +44,7 @@ GROUPS = {
     "network": ("network.group:network", "Networks: ls, create, inspect ..."),
     "volume": ("volume.group:volume", "Volumes: ls, create, inspect ..."),
     "system": ("system.group:system", "What the engine uses and is: df, info, prune, events"),
+    "gitops": ("gitops.group:gitops", "Stacks that follow a git repository: add, ls, status, sync ..."),
     "engine": ("engine.group:engine", "The engine's daemon: start, stop, status, install ..."),
     "doctor": ("doctor:doctor", "Say what this machine lacks, and how to mend it"),
     "completion": ("completion:completion", "Print the completion script of a shell"),

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from composer.daemon.gitops_api import GitopsApi
 from composer.daemon.logs import DaemonLog
 from composer.daemon.router import Route
 from composer.daemon.stack_api.healing import Healing
@@ -59,16 +60,18 @@ class StackApi:
         healing = Healing(self.stacks)
         mend = getattr(engine.networks, "heal", None)
         self.controller = Controller(engine, healing.names, healing.heal, log, mend=mend, resync=resync)
+        self.gitops = GitopsApi(self.stacks, state, layout)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin to look after the stacks."""
         write_atomic(self.stacks.place.directory / ".boot", self.stacks.place.boot.encode())
         self.stacks.changed = self.controller.after_command
+        await self.gitops.start()
         self._task = asyncio.create_task(self.controller.run())
 
     def routes(self) -> list[Route]:
-        return routes(self.stacks)
+        return [*routes(self.stacks), *self.gitops.routes()]
 
     async def close(self) -> None:
         """End the controller and what is at work."""
@@ -76,4 +79,5 @@ class StackApi:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        await self.gitops.close()
         await self.stacks.close()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from composer.daemon.stack_api.project import content_bytes, hash_of, without_strangers, words_of
+from composer.daemon.stack_api.project import Unseal, content_bytes, hash_of, without_strangers, words_of
 from composer.errors import ComposerError
 from composer.reconcile.model import Ref, Resource
 from composer.reconcile.render import Site, render
@@ -49,10 +49,11 @@ class Loaded:
 
 
 class Loader:
-    """Loads projects; the latest are kept. ``site``: stack name -> what rendering needs beside the stack."""
+    """Loads projects; the latest are kept. ``site``: stack name -> what rendering needs beside it. ``unseal``: opens sealed contents."""
 
-    def __init__(self, site: Callable[[str], Site]) -> None:
+    def __init__(self, site: Callable[[str], Site], unseal: Unseal | None = None) -> None:
         self._site = site
+        self._unseal = unseal
         self._words: OrderedDict[str, frozenset[str]] = OrderedDict()
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
 
@@ -62,7 +63,7 @@ class Loader:
         key = hash_of(kept)
         found = self._loaded.get(key)
         if found is None:
-            outcome = await asyncio.to_thread(load, request_of(kept))
+            outcome = await asyncio.to_thread(load, request_of(kept, self._unseal))
             if isinstance(outcome, Need):
                 raise NeedFiles(outcome.paths)
             found = Loaded(outcome, kept, self._site)
@@ -76,15 +77,15 @@ class Loader:
         key = hash_of({"contents": project.get("contents", {})})
         found = self._words.get(key)
         if found is None:
-            found = self._words[key] = words_of(project)
+            found = self._words[key] = words_of(project, self._unseal)
             if len(self._words) > _KEPT:
                 self._words.popitem(last=False)
         return found
 
 
-def request_of(project: Mapping[str, Any]) -> Request:
+def request_of(project: Mapping[str, Any], unseal: Unseal | None = None) -> Request:
     """The spec's request. Raises InvalidArgument."""
-    contents = {path: _content(item) for path, item in (project.get("contents") or {}).items()}
+    contents = {path: _content(item, unseal) for path, item in (project.get("contents") or {}).items()}
     return Request(
         files=tuple(project.get("files") or ()),
         name=project.get("name") or "",
@@ -97,7 +98,7 @@ def request_of(project: Mapping[str, Any]) -> Request:
     )
 
 
-def _content(item: Mapping[str, Any]) -> Content:
-    data = content_bytes(item)
+def _content(item: Mapping[str, Any], unseal: Unseal | None) -> Content:
+    data = content_bytes(item, unseal)
     problem = item.get("problem")
     return Content(data, bool(item.get("missing")), bool(item.get("directory")), problem if isinstance(problem, str) else "")

@@ -7,17 +7,20 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from composer.engine.errors import InvalidArgument
 
 _WORD = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*")
 _ALWAYS = frozenset({"HOME", "PWD"})
+Unseal = Callable[[str], bytes]  # what a daemon sealed for itself -> its bytes
 
 
-def content_bytes(item: Mapping[str, Any]) -> bytes | None:
+def content_bytes(item: Mapping[str, Any], unseal: Unseal | None = None) -> bytes | None:
     """The bytes of one of the contents; None when it is missing or a directory. Raises InvalidArgument."""
+    if isinstance(item.get("sealed"), str) and unseal is not None:
+        return unseal(item["sealed"])
     if isinstance(item.get("text"), str):
         return str(item["text"]).encode("utf-8", "surrogateescape")
     if isinstance(item.get("base64"), str):
@@ -30,11 +33,11 @@ def content_bytes(item: Mapping[str, Any]) -> bytes | None:
     raise InvalidArgument("a file's content must be text, base64, missing, directory or problem")
 
 
-def words_of(project: Mapping[str, Any]) -> frozenset[str]:
+def words_of(project: Mapping[str, Any], unseal: Unseal | None = None) -> frozenset[str]:
     """Every word in the files: a variable that is not among them cannot matter to the stack."""
     found: set[bytes] = set()
     for item in project.get("contents", {}).values():
-        data = content_bytes(item)
+        data = content_bytes(item, unseal)
         if data is not None and len(data) < 1 << 20:
             found.update(_WORD.findall(data))
     return frozenset(word.decode() for word in found)

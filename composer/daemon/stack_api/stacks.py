@@ -15,6 +15,7 @@ from composer.daemon.stack_api.store import StackRow, Store
 from composer.daemon.stack_api.turns import Turns
 from composer.engine.errors import Unavailable
 from composer.engine.interface import Engine
+from composer.engine.local.seal import Seal
 from composer.engine.local.state import State
 from composer.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ComposerError, SpecError, UsageError
 from composer.reconcile.execute import Cancelled
@@ -72,7 +73,8 @@ class Stacks:
         self.place = place
         self.log = log
         self.store = Store(state, place.directory)
-        self.loader = Loader(self._site)
+        self.seal = Seal(place.directory.parent / "seal.key")
+        self.loader = Loader(self._site, self.seal.open)
         self.turns = Turns()
         self.changed: Callable[[str, frozenset[str]], None] = _nobody  # the controller, when there is one
         self._tasks: set[asyncio.Task[None]] = set()
@@ -149,6 +151,10 @@ class Stacks:
                     return
         finally:
             call.cancel()
+
+    async def carry_out(self, verb: Verb, call: Call) -> None:
+        """A call of the daemon's own, to its end; its lines, the result last, go to the call's ``emit``."""
+        await call.run(self._work(verb, call))
 
     async def _work(self, verb: Verb, call: Call) -> None:
         try:

@@ -1,0 +1,1 @@
+"""``composer gitops``: stacks that follow a git repository."""

@@ -1,0 +1,170 @@
+"""All sources together: added, removed, asked, suspended; each followed by a task of its own. What the daemon's routes call."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from composer.engine.errors import Conflict, InvalidArgument, NotFound
+from composer.engine.local.files import remove_tree
+from composer.engine.local.state import State
+from composer.gitops.describe import describe, describe_event
+from composer.gitops.errors import Refused
+from composer.gitops.follow import Follower, Wish
+from composer.gitops.ground import Ground
+from composer.gitops.mask import Mask
+from composer.gitops.model import App, Event, Row, Source, Suspension
+from composer.gitops.opened import Open, Opened
+from composer.gitops.read import source_of
+from composer.gitops.store import Store
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+class Fleet:
+    """Made once over the daemon's state; `start` begins to follow what is remembered; `close` ends that, stacks run on."""
+
+    def __init__(self, state: State, ground: Ground) -> None:
+        self.ground = ground
+        self.store = Store(state)
+        self.mask = Mask()
+        self._followers: dict[str, Follower] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def start(self) -> None:
+        for name in self.store.names():
+            self._follow(name)
+
+    async def close(self) -> None:
+        for name in list(self._tasks):
+            await self._leave(name)
+
+    def _follow(self, name: str) -> Follower:
+        follower = Follower(self.ground, self.store, name, self._opened, self._told, self.mask)
+        self._followers[name] = follower
+        self._tasks[name] = asyncio.create_task(follower.run())
+        return follower
+
+    async def _leave(self, name: str) -> None:
+        task = self._tasks.pop(name, None)
+        self._followers.pop(name, None)
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    def _opened(self, source: Source) -> Open:
+        return lambda path, data: Opened(data)
+
+    async def _told(self, source: Source, event: Event) -> None:
+        return
+
+    def _row(self, name: str) -> Row:
+        row = self.store.get(name)
+        if row is None:
+            known = ", ".join(self.store.names())
+            raise NotFound(f"no source is called {name}", hint=f"there are: {known}" if known else "composer gitops add NAME --repo URL")
+        return row
+
+    # What is asked.
+
+    async def add(self, wanted: Mapping[str, Any], *, replace_: bool = False) -> dict[str, Any]:
+        """Follow it from now on; the first look is made at once. Conflict: there is one of that name."""
+        source = source_of(wanted, self.ground.clock())
+        if not _NAME.fullmatch(source.name):
+            raise InvalidArgument(f"not a name: {source.name!r}", hint="lower case letters, digits, - and _; such as shop")
+        old = self.store.get(source.name)
+        if old is not None and not replace_:
+            raise Conflict(f"a source is called {source.name} already", hint="composer gitops rm it first, or add it with --replace")
+        row = Row(source)
+        if old is not None:
+            await self._leave(source.name)
+            row = replace(old, source=source)
+            if (old.source.repo, old.source.ref) != (source.repo, source.ref):
+                row = replace(row, standing=Row(source).standing)
+        await self.store.keep(row)
+        follower = self._follow(source.name)
+        await follower.sync(Wish("by hand"))
+        return self.status(source.name)
+
+    async def remove(self, name: str, *, down: bool = False, volumes: bool = False) -> dict[str, Any]:
+        """Follow it no longer. ``down``: its stacks go, too; else they run on and are kept as they are."""
+        row = self._row(name)
+        await self._leave(name)
+        gone: list[str] = []
+        for app in row.apps.values():
+            if down and app.stack:
+                result = await self.ground.stacks.down(app.stack, volumes=volumes)
+                if not result.ok:
+                    self._follow(name)
+                    raise Refused(f"stack {app.stack} cannot be removed: {result.message}")
+                gone.append(app.stack)
+        if not down and any(app.content for app in row.apps.values()):
+            kept = "what its containers mount from the repository stays in place"
+        else:
+            kept = ""
+            await asyncio.to_thread(remove_tree, self.ground.run / name)
+            await asyncio.to_thread(remove_tree, self.ground.root / name)
+        await self.store.forget(name)
+        return {"name": name, "removed": gone, "note": kept}
+
+    async def sync(self, name: str, wish: Wish, *, volumes: bool = False) -> dict[str, Any]:
+        """Look now, and wait until what comes of it has ended. ``volumes``: remove the volumes that left the file."""
+        row = self._row(name)
+        if row.suspension is not None and not self._expired(row.suspension):
+            raise Conflict(f"{name} is suspended: {row.suspension.reason or 'no reason given'}", hint=f"composer gitops resume {name}")
+        await self._followers[name].sync(wish)
+        if volumes:
+            for app in self._row(name).apps.values():
+                await self._drop_volumes(name, app)
+        return self.status(name)
+
+    async def _drop_volumes(self, name: str, app: App) -> None:
+        gone = await self.ground.stacks.remove_volumes(app.left)
+        if gone:
+            await self.store.keep(self._row(name).with_app(replace(app, left=tuple(one for one in app.left if one not in gone))))
+            text = f"volumes removed, as confirmed: {', '.join(gone)}"
+            await self._followers[name].tell(Event(self.ground.clock(), "pruned", app.stack, app.applied, text=text, cause="by hand"))
+
+    def _expired(self, suspension: Suspension) -> bool:
+        return bool(suspension.until) and self.ground.clock() >= suspension.until
+
+    async def suspend(self, name: str, reason: str, seconds: float) -> dict[str, Any]:
+        """Nothing is fetched or brought up until it is resumed, or ``seconds`` have gone by (0: no end). What runs is still healed."""
+        row = self._row(name)
+        now = self.ground.clock()
+        await self.store.keep(replace(row, suspension=Suspension(reason, now, now + seconds if seconds else 0.0)))
+        await self._followers[name].tell(Event(now, "suspended", text=reason, cause="by hand"))
+        self._followers[name].wake(Wish("by hand"))
+        return self.status(name)
+
+    async def resume(self, name: str) -> dict[str, Any]:
+        row = self._row(name)
+        if row.suspension is None:
+            raise Conflict(f"{name} is not suspended")
+        await self.store.keep(replace(row, suspension=None))
+        await self._followers[name].tell(Event(self.ground.clock(), "resumed", cause="by hand"))
+        self._followers[name].wake(Wish("by hand"))
+        return self.status(name)
+
+    def hooked(self, name: str) -> None:
+        """A webhook that was verified."""
+        self._row(name)
+        self._followers[name].wake(Wish("webhook"))
+
+    def names(self) -> list[str]:
+        return self.store.names()
+
+    def status(self, name: str) -> dict[str, Any]:
+        row = self._row(name)
+        follower = self._followers.get(name)
+        return describe(row, self.ground.clock(), follower.next_look if follower else 0.0, follower is not None and follower.busy)
+
+    def history(self, name: str) -> list[dict[str, Any]]:
+        """Newest last."""
+        self._row(name)
+        return [describe_event(event) for event in self.store.history(name)]
