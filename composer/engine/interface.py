@@ -37,11 +37,13 @@ from composer.engine.model import (
     RegistryAuth,
     Stats,
     Stream,
+    Synced,
     Volume,
     VolumeConfig,
     WaitResult,
 )
 
+Trees = Mapping[str, Sequence[str]]  # an absolute directory in a container -> paths relative to it
 Filters = Mapping[str, Sequence[str]]  # Docker's filters: {"label": ["a=b"], "status": ["running"]}
 
 
@@ -110,6 +112,23 @@ class Containers(Protocol):
         no_overwrite_dir_non_dir: bool = False,
         copy_uid_gid: bool = False,
     ) -> None: ...
+    async def sync(self, refs: Sequence[str], trees: Trees, tar: AsyncIterator[bytes]) -> Sequence[Synced]:
+        """Write files into running containers, as their processes see them (volumes and tmpfs included).
+
+        ``trees``: target directory -> paths beneath it that are removed, with all beneath them. The tar's members have their whole path in
+        the container and lie beneath one of the targets. Each file is replaced atomically and belongs to the container's user; missing
+        directories are made; no link beneath a target is followed. Runs on whatever happens in one container: see `Synced.problem`.
+        InvalidArgument: a target is not absolute, a member is beneath none, the tar is damaged.
+        """
+        ...
+
+    async def signatures(self, ref: str, trees: Trees) -> Mapping[str, Mapping[str, str]]:
+        """What is at these paths beneath these targets: target -> path -> signature (composer.engine.signature). Left out: what is missing.
+
+        NotFound, NotRunning.
+        """
+        ...
+
     async def commit(
         self,
         ref: str,

@@ -8,7 +8,7 @@ from typing import Any
 from composer.daemon.request import Request
 from composer.daemon.response import NDJSON, Answer, Response, encode
 from composer.daemon.router import Route
-from composer.daemon.stack_api import bootstrap, config, down, images, listing, logs, operate, run, up, waiting
+from composer.daemon.stack_api import bootstrap, config, down, images, listing, logs, operate, run, sync, up, waiting, watching
 from composer.daemon.stack_api.stacks import Stacks, Verb
 from composer.engine.errors import NotFound
 
@@ -34,6 +34,7 @@ VERBS: dict[str, Verb] = {
     "build": images.build,
     "run": run.run,
     "wait": waiting.wait,
+    "watching": watching.watching,
     "logs": logs.logs,
 }
 
@@ -57,4 +58,4 @@ def routes(stacks: Stacks) -> list[Route]:
             raise NotFound(f"no such verb: {request.params['verb']}", hint=f"one of {', '.join(sorted(VERBS))}")
         return Response(200, _stream(stacks, verb, await request.object()), NDJSON)
 
-    return [Route("POST", "/composer/v1/{verb}", serve)]
+    return [*sync.routes(stacks.engine), Route("POST", "/composer/v1/{verb}", serve)]

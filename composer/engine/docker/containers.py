@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
+from composer.engine.docker import syncing
 from composer.engine.docker.client import Client, Reply, part
 from composer.engine.docker.streams import RemoteStream, log_lines
 from composer.engine.errors import EngineError, NotFound
-from composer.engine.interface import Filters
+from composer.engine.interface import Filters, Trees
 from composer.engine.model import (
     Change,
     Container,
@@ -26,6 +27,7 @@ from composer.engine.model import (
     PruneReport,
     Stats,
     Stream,
+    Synced,
     WaitResult,
 )
 
@@ -178,6 +180,12 @@ class DockerContainers:
         query = {"path": path, "noOverwriteDirNonDir": no_overwrite_dir_non_dir, "copyUIDGID": copy_uid_gid}
         reply = await self._client.request("PUT", f"/containers/{part(ref)}/archive", query, stream=tar, timeout=None)
         await reply.read()
+
+    async def sync(self, refs: Sequence[str], trees: Trees, tar: AsyncIterator[bytes]) -> Sequence[Synced]:
+        return await syncing.sync(self, refs, trees, tar)
+
+    async def signatures(self, ref: str, trees: Trees) -> Mapping[str, Mapping[str, str]]:
+        return await syncing.signatures(self, ref, trees)
 
     async def commit(
         self, ref: str, *, repo: str = "", comment: str = "", author: str = "", pause: bool = True, changes: Sequence[str] = ()

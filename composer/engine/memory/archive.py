@@ -6,9 +6,10 @@ import io
 import posixpath
 import stat
 import tarfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 
+from composer.engine import signature
 from composer.engine.errors import InvalidArgument, NotFound
 from composer.engine.model import Change, PathStat
 
@@ -74,6 +75,54 @@ class Files:
 
     def changes(self) -> list[Change]:
         return [Change(path=path, kind=1) for path in sorted(self._made)]
+
+    def sync(self, trees: Mapping[str, Sequence[str]], tar: bytes) -> tuple[int, int]:
+        """How many were written and removed. InvalidArgument: a member lies beneath no target, or the bytes are no tar."""
+        written, removed = 0, 0
+        try:
+            with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
+                for member in archive:
+                    path = _clean(member.name)
+                    if not any(path == target or path.startswith(target.rstrip("/") + "/") for target in trees):
+                        raise InvalidArgument(f"{member.name!r} is beneath no target of the sync")
+                    content = archive.extractfile(member) if member.isreg() else None
+                    self._put(path, member, content.read() if content else b"", keep=path in trees)
+                    written += 1
+        except tarfile.TarError as error:
+            raise InvalidArgument(f"the body is no tar archive: {error}") from error
+        for target, paths in trees.items():
+            removed += sum(self._remove(_clean(posixpath.join(target, path))) for path in paths)
+        return written, removed
+
+    def _put(self, path: str, member: tarfile.TarInfo, content: bytes, *, keep: bool) -> None:
+        above = posixpath.dirname(path)
+        if not (found := self._members.get(above)) or not found[0].isdir():
+            self._put(above, _directory(above), b"", keep=False)
+        there = self._members.get(path)
+        if there and there[0].isdir() and keep:
+            return
+        if there and not (there[0].isdir() and member.isdir()):
+            self._remove(path)
+        self._members[path] = (member, content)
+        self._made.add(path)
+
+    def _remove(self, path: str) -> bool:
+        gone = [name for name in self._members if name == path or name.startswith(path + "/")]
+        for name in gone:
+            del self._members[name]
+        return path in gone
+
+    def signature(self, path: str) -> str | None:
+        """As composer.engine.signature has it; None when there is nothing."""
+        found = self._members.get(_clean(path))
+        if found is None:
+            return None
+        header, content = found
+        if header.issym():
+            return signature.of_link(header.linkname)
+        if header.isdir():
+            return signature.of_directory(header.mode)
+        return signature.of_file(header.mode, signature.digest_bytes(content))
 
     def _find(self, path: str) -> tarfile.TarInfo:
         found = self._members.get(_clean(path))

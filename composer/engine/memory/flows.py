@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
-from composer.engine import select
-from composer.engine.errors import Conflict, NotRunning
+from composer.engine.errors import Conflict, NotFound, NotRunning
+from composer.engine.filters.words import Filters
+from composer.engine.interface import Trees
 from composer.engine.memory.archive import gather
 from composer.engine.memory.containers import Made
 from composer.engine.memory.execs import MemoryExecs
@@ -27,6 +28,7 @@ from composer.engine.model import (
     PruneReport,
     Stats,
     Stream,
+    Synced,
     WaitResult,
 )
 from composer.engine.model.stream import STDERR, STDOUT
@@ -167,6 +169,27 @@ class MemoryContainers:
         files = self._made.find(ref).files
         files.stat(path)
         files.unpack(path, await gather(tar))
+
+    async def sync(self, refs: Sequence[str], trees: Trees, tar: AsyncIterator[bytes]) -> Sequence[Synced]:
+        data, done = await gather(tar), []
+        for ref in refs:
+            try:
+                record = self._made.find(ref)
+                if not record.running:
+                    raise NotRunning(f"container {record.id} is not running")
+            except (NotFound, NotRunning) as error:
+                done.append(Synced(container=ref, problem=error.message))
+                continue
+            written, removed = record.files.sync(trees, data)
+            done.append(Synced(container=record.id, written=written, removed=removed))
+        return done
+
+    async def signatures(self, ref: str, trees: Trees) -> Mapping[str, Mapping[str, str]]:
+        record = self._made.find(ref)
+        if not record.running:
+            raise NotRunning(f"container {record.id} is not running")
+        found = {target: {path: record.files.signature(f"{target}/{path}") for path in paths} for target, paths in trees.items()}
+        return {target: {path: said for path, said in rows.items() if said is not None} for target, rows in found.items()}
 
     async def commit(
         self, ref: str, *, repo: str = "", comment: str = "", author: str = "", pause: bool = True, changes: Sequence[str] = ()

@@ -65,6 +65,7 @@ from composer.engine.model.stats import (
     ThrottlingData,
 )
 from composer.engine.model.stream import LogFrame, LogOptions, Stream
+from composer.engine.model.sync import Synced
 from composer.engine.model.system import DiskUsage, Info
 from composer.engine.model.volume import Volume, VolumeConfig, VolumeUsage
 from composer.engine.model.wire import Wire
@@ -134,6 +135,7 @@ __all__ = [
     "RootFS",
     "Stats",
     "Stream",
+    "Synced",
     "ThrottleDevice",
     "ThrottlingData",
     "TmpfsOptions",

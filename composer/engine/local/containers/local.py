@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from composer.engine.errors import Conflict, NotRunning
-from composer.engine.interface import Filters
+from composer.engine.interface import Filters, Trees
 from composer.engine.local.archive import finish
 from composer.engine.local.containers import (
     attach,
@@ -19,6 +19,7 @@ from composer.engine.local.containers import (
     remove,
     start,
     stop,
+    sync,
     top,
     usage,
     view,
@@ -41,6 +42,7 @@ from composer.engine.model import (
     PruneReport,
     Stats,
     Stream,
+    Synced,
     WaitResult,
 )
 
@@ -155,6 +157,12 @@ class LocalContainers:
     ) -> None:
         held = self._find(ref)
         await copy.put_archive(self._parts, held, path, tar, no_overwrite_dir_non_dir=no_overwrite_dir_non_dir, copy_uid_gid=copy_uid_gid)
+
+    async def sync(self, refs: Sequence[str], trees: Trees, tar: AsyncIterator[bytes]) -> Sequence[Synced]:
+        return await sync.sync(self._parts, refs, trees, tar)
+
+    async def signatures(self, ref: str, trees: Trees) -> Mapping[str, Mapping[str, str]]:
+        return await sync.signatures(self._find(ref), trees)
 
     async def commit(
         self,

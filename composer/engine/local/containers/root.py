@@ -28,18 +28,30 @@ from composer.engine.local.linux.namespace import CLONE_FS, CLONE_NEWNS, in_own_
 T = TypeVar("T")
 
 
-def running(held: Held, work: Callable[[int], T]) -> T:
-    """``work(fd)`` on the root of a running container. NotRunning: it ended in this moment."""
+def opened(held: Held) -> int:
+    """An O_PATH fd of a running container's root; the caller closes it. NotRunning: it ended in this moment."""
+    if not held.run.phase.alive:
+        raise NotRunning(f"container {held.id} is not running")
     init = handle_of(held).init
     try:
         pidfd = init.open()
         try:
             fd = os.open(f"/proc/{init.pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-            signal.pidfd_send_signal(pidfd, 0)  # still the same process: so it was its root
+            try:
+                signal.pidfd_send_signal(pidfd, 0)  # still the same process: so it was its root
+            except BaseException:
+                os.close(fd)
+                raise
         finally:
             os.close(pidfd)
     except OSError as error:
         raise NotRunning(f"container {held.id} is not running") from error
+    return fd
+
+
+def running(held: Held, work: Callable[[int], T]) -> T:
+    """``work(fd)`` on the root of a running container. NotRunning: it ended in this moment."""
+    fd = opened(held)
     try:
         return work(fd)
     finally:
