@@ -1,0 +1,15 @@
+"""What is said before anything is touched: a plan's stack, compared with the facts of the machine. Pure.
+
+>>> scene = survey(stack, plan, have, ...)        # what the plan will make and start, and what it gives up
+>>> facts = await engine.facts(inquiry(scene))     # the one look at the machine, outside of this package
+>>> findings = check(scene.knowing(facts))          # all that is wrong, in the order of the file
+"""
+
+from __future__ import annotations
+
+from composer.reconcile.precheck.finding import Finding
+from composer.reconcile.precheck.inquiry import inquiry
+from composer.reconcile.precheck.rules import check
+from composer.reconcile.precheck.scene import Scene, survey
+
+__all__ = ["Finding", "Scene", "check", "inquiry", "survey"]

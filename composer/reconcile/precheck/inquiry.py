@@ -1,0 +1,27 @@
+"""What an engine is asked about a scene: only what the plan touches. Pure."""
+
+from __future__ import annotations
+
+from composer.engine.model.facts import Inquiry
+from composer.reconcile.precheck import paths, ports
+from composer.reconcile.precheck.scene import Scene
+
+
+def inquiry(scene: Scene) -> Inquiry:
+    """Empty when nothing is made or started."""
+    made = [scene.stack.networks[key] for key in scene.networks]
+    versions = [
+        version
+        for network in made
+        if network.driver in ("", "bridge", "default")
+        for version, on in ((4, network.enable_ipv4 is not False), (6, bool(network.enable_ipv6)))
+        if on and not any(pool.subnet and (":" in pool.subnet) == (version == 6) for pool in network.ipam.config)
+    ]
+    return Inquiry(
+        ports=frozenset((wish.protocol, number) for wish in ports.wishes(scene) for number in range(wish.low, wish.high + 1)),
+        paths=frozenset((*paths.sources(scene), *paths.devices(scene))),
+        images=tuple(dict.fromkeys((item.image, item.service.platform) for item in scene.work if item.verb == "pull" and item.needed)),
+        subnets=tuple(pool.subnet for network in made for pool in network.ipam.config if pool.subnet),
+        pools=tuple(versions),
+        leaving=scene.gone,
+    )

@@ -1,0 +1,130 @@
+"""What a plan will make and start, and what it gives up before: all that the rules look at, gathered once. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from composer.engine.model import Container, Image, Network
+from composer.engine.model.facts import Facts
+from composer.reconcile.images import Work
+from composer.reconcile.model import Live, Plan, Policy, Ref
+from composer.spec.model import Service, Stack
+
+_LEAVING = frozenset({"stop", "remove"})
+
+
+@dataclass(frozen=True)
+class Engaged:
+    """What the engine has at this moment, of all stacks: one listing each."""
+
+    containers: Sequence[Container] = ()
+    networks: Sequence[Network] = ()
+
+
+@dataclass(frozen=True)
+class Scene:
+    """``chosen``: the services that the plan is about. ``created``: service -> names of the containers that are made for it; ``started``:
+    service -> how many of its containers start. ``networks``, ``volumes``: keys of those that are made.
+
+    ``leaving``: ids of containers that give up name, ports and addresses before; ``gone``: ids of networks that are removed before.
+    ``images``: what names mean here, None: not here. ``work``: what is pulled and built.
+    """
+
+    stack: Stack
+    chosen: tuple[str, ...]
+    created: Mapping[str, tuple[str, ...]]
+    started: Mapping[str, int]
+    networks: tuple[str, ...]
+    volumes: tuple[str, ...]
+    leaving: frozenset[str]
+    gone: frozenset[str]
+    have: Mapping[Ref, Live]
+    images: Mapping[str, Image | None] = field(default_factory=dict)
+    work: tuple[Work, ...] = ()
+    without_ports: frozenset[str] = frozenset()  # services of which a one-off container publishes nothing
+    engaged: Engaged = field(default_factory=Engaged)
+    facts: Facts = field(default_factory=Facts)
+
+    def knowing(self, facts: Facts, engaged: Engaged | None = None) -> Scene:
+        """The same with more known."""
+        return replace(self, facts=facts, engaged=engaged or self.engaged)
+
+    @cached_property
+    def touched(self) -> tuple[Service, ...]:
+        """The services of which something is made or started."""
+        return tuple(self.stack.services[name] for name in self.chosen if self.created.get(name) or self.started.get(name))
+
+    @cached_property
+    def made(self) -> tuple[Service, ...]:
+        """The services of which a container is made."""
+        return tuple(self.stack.services[name] for name in self.chosen if self.created.get(name))
+
+    @cached_property
+    def by_id(self) -> dict[str, Container]:
+        """The engine's containers by id."""
+        return {container.id: container for container in self.engaged.containers}
+
+    @cached_property
+    def by_name(self) -> dict[str, Container]:
+        """The engine's containers by name."""
+        return {container.name.removeprefix("/"): container for container in self.engaged.containers}
+
+
+def survey(
+    stack: Stack,
+    chosen: Collection[str],
+    have: Mapping[Ref, Live],
+    policy: Policy,
+    plan: Plan | None,
+    images: Mapping[str, Image | None] | None = None,
+    work: Sequence[Work] = (),
+) -> Scene:
+    """``plan`` None: none could be made, because the stack asks for what cannot be; then all that is chosen counts as made anew."""
+    known = tuple(name for name in chosen if name in stack.services)
+    scene = _planned(stack, known, have, plan) if plan is not None else _anew(stack, known, have, policy)
+    return replace(scene, images=images or {}, work=tuple(work))
+
+
+def _planned(stack: Stack, chosen: tuple[str, ...], have: Mapping[Ref, Live], plan: Plan) -> Scene:
+    created: dict[str, list[str]] = {}
+    started: dict[str, int] = {}
+    for action in plan.actions:
+        if action.ref.kind == "container" and action.verb == "create":
+            created.setdefault(action.service, []).append(action.ref.name)
+        elif action.ref.kind == "container" and action.verb == "start":
+            started[action.service] = started.get(action.service, 0) + 1
+    making = {action.ref for action in plan.actions if action.verb == "create"}
+    return Scene(
+        stack,
+        chosen,
+        {name: tuple(names) for name, names in created.items()},
+        started,
+        tuple(key for key, network in stack.networks.items() if Ref("network", network.name) in making),
+        tuple(key for key, volume in stack.volumes.items() if Ref("volume", volume.name) in making),
+        frozenset(action.id for action in plan.actions if action.verb in _LEAVING and action.ref.kind == "container"),
+        frozenset(action.id for action in plan.actions if action.verb == "remove" and action.ref.kind == "network"),
+        have,
+    )
+
+
+def _anew(stack: Stack, chosen: tuple[str, ...], have: Mapping[Ref, Live], policy: Policy) -> Scene:
+    counts = {name: policy.scale.get(name, stack.services[name].replicas) for name in chosen}
+    names = {
+        name: (stack.services[name].container_name,) * bool(count)
+        if stack.services[name].container_name
+        else tuple(f"{stack.name}-{name}-{number}" for number in range(1, count + 1))
+        for name, count in counts.items()
+    }
+    return Scene(
+        stack,
+        chosen,
+        names,
+        counts if policy.start else {},
+        tuple(key for key, one in stack.networks.items() if not one.external and Ref("network", one.name) not in have),
+        tuple(key for key, one in stack.volumes.items() if not one.external and Ref("volume", one.name) not in have),
+        frozenset(live.id for live in have.values() if live.ref.kind == "container" and live.project == stack.name),
+        frozenset(),
+        have,
+    )
