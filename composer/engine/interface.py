@@ -6,7 +6,7 @@ Operations are level: stopping what is stopped and starting what runs is no erro
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Protocol
 
 from composer.engine.model import (
@@ -187,6 +187,32 @@ class Volumes(Protocol):
     async def prune(self, filters: Filters | None = None) -> PruneReport: ...
 
 
+class Traffic(Protocol):
+    """Which containers get new connections. The local engine and the one in memory have it as ``traffic`` (see `traffic_of`); an engine
+    behind Docker's API has no such thing."""
+
+    async def share(self, ref: str, group: str, *, aside: bool | None = None) -> None:
+        """It holds its host ports together with others of ``group`` (any word), from now on and at each start. Said before its start,
+        ``aside`` keeps it from being reached until `admit`."""
+        ...
+
+    async def admit(self, ref: str) -> None:
+        """It gets its share of new connections, and answers to all its names."""
+        ...
+
+    async def retire(self, ref: str) -> None:
+        """Nothing new is led to it: no published port, and no name but its own. Open connections stay."""
+        ...
+
+    async def drain(self, ref: str, timeout: float) -> int:
+        """Wait until nobody is connected to it any more, ``timeout`` seconds at most; how many TCP connections are left."""
+        ...
+
+    def aside(self) -> Collection[str]:
+        """The ids of all that are not to be reached."""
+        ...
+
+
 class Engine(Protocol):
     """The four parts, and what concerns them all. Local, Docker, Memory."""
 
@@ -201,3 +227,9 @@ class Engine(Protocol):
     async def info(self) -> Info: ...
     async def disk_usage(self) -> Sequence[DiskUsage]: ...
     def events(self, filters: Filters | None = None, *, since: float = 0.0, until: float = 0.0) -> AsyncIterator[Event]: ...
+
+
+def traffic_of(engine: Engine) -> Traffic | None:
+    """Its `Traffic`, when it has that."""
+    found: Traffic | None = getattr(engine, "traffic", None)
+    return found

@@ -23,6 +23,7 @@ from composer.engine.local import gc, recover
 from composer.engine.local.containers import LocalContainers, Parts, Tasks
 from composer.engine.local.containers.changing import Members
 from composer.engine.local.containers.registry import Registry
+from composer.engine.local.containers.traffic import LocalTraffic
 from composer.engine.local.events import Events
 from composer.engine.local.health import Health
 from composer.engine.local.image import LocalImages
@@ -83,10 +84,12 @@ class LocalEngine:
         live = recover.known(self.parts)
         await self.volumes.start({h.id: h.record.volumes for h in self.registry if h.id in live})
         self._stack.push_async_callback(self.networks.close)
+        await self.networks.traffic.sweep({held.id for held in self.registry})
         await self.networks.start(live)
         down = await recover.settle(self.parts, live)
         self._stack.push_async_callback(self.tasks.close)
         self.tasks.spawn(self._health.run(), "health checks")
+        self.tasks.spawn(self.traffic.follow(), "traffic")
         await recover.resume(self.parts, self._supervisor, live, down, self.settings.hold)
 
     def _assemble(self) -> None:
@@ -118,6 +121,7 @@ class LocalEngine:
         self._supervisor = Supervisor(self.parts, self._health)
         self.networks.members = Members(self.parts)
         self.containers = LocalContainers(self.parts)
+        self.traffic = LocalTraffic(self.parts)
         self._add_builder()
 
     def _add_builder(self) -> None:

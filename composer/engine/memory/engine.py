@@ -11,6 +11,7 @@ from composer.engine.memory.images import MemoryImages
 from composer.engine.memory.lifecycle import Lifecycle
 from composer.engine.memory.network import MemoryNetworks, Wiring
 from composer.engine.memory.process import MemoryProcess, Program
+from composer.engine.memory.traffic import MemoryTraffic
 from composer.engine.memory.volumes import MemoryVolumes
 from composer.engine.memory.world import World
 from composer.engine.model import DiskUsage, Event, Info, LogFrame, ProcessConfig
@@ -38,6 +39,7 @@ class MemoryEngine:
         self.networks = MemoryNetworks(self.world, wiring)
         self._made = Made(self.world, self._lifecycle, wiring, self.images, self.volumes)
         self.containers = MemoryContainers(self._made, self._lifecycle, self.images)
+        self.traffic = MemoryTraffic(self.world, self._made.find)
         for name in images:
             self.add_image(name)
 

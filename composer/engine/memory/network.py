@@ -56,7 +56,10 @@ class Wiring:
                 members = {id: member for id, member in network.containers.items() if id != record.id}
                 self._world.networks[network.id] = network.replace(containers=members)
                 self._tell("disconnect", network, record)
-        self._world.host_ports = {key: id for key, id in self._world.host_ports.items() if id != record.id}
+        for key, holders in list(self._world.host_ports.items()):
+            holders.discard(record.id)
+            if not holders:
+                del self._world.host_ports[key]
         settings = record.container.network_settings
         ends = {name: self._wish(record, name) for name in record.wishes}
         record.container = record.container.replace(network_settings=settings.replace(ports={}, networks=ends))
@@ -136,12 +139,17 @@ class Wiring:
         choices: Sequence[int] = range(int(first), int(last or first) + 1) if first and first != "0" else range(_FIRST_PORT, 61000)
         for number in choices:
             taken = PortBinding(host_ip=binding.host_ip or "0.0.0.0", host_port=str(number))
-            if self._world.host_ports.setdefault((protocol, taken), record.id) == record.id:
+            holders = self._world.host_ports.setdefault((protocol, taken), set())
+            if all(holder == record.id or self._share(holder, record) for holder in holders):
+                holders.add(record.id)
                 return taken
         raise EngineError(
             f"failed to set up container networking: driver failed programming external connectivity on endpoint {record.name}: "
             f"Bind for {binding.host_ip or '0.0.0.0'}:{binding.host_port} failed: port is already allocated"
         )
+
+    def _share(self, holder: str, record: Record) -> bool:
+        return bool(record.group) and self._world.containers[holder].group == record.group
 
 
 def _mac(address: str) -> str:

@@ -56,7 +56,8 @@ class Changed:
 
 @dataclass
 class Record:
-    """A container and what Docker does not show of it. ``wishes``: its endpoints as they were asked for."""
+    """A container and what Docker does not show of it. ``wishes``: its endpoints as they were asked for. ``group``: with whom it shares its
+    host ports, "" with nobody; ``aside``: nothing new is led to it."""
 
     container: Container
     wishes: dict[str, EndpointSettings]
@@ -68,6 +69,8 @@ class Record:
     changed: Changed = field(default_factory=Changed)
     exits: int = 0
     removed: bool = False
+    group: str = ""
+    aside: bool = False
 
     @property
     def id(self) -> str:
@@ -123,7 +126,7 @@ class World:
         self.networks: dict[str, Network] = {}
         self.volumes: dict[str, Volume] = {}
         self.volume_files: dict[str, Files] = {}
-        self.host_ports: dict[tuple[str, PortBinding], str] = {}
+        self.host_ports: dict[tuple[str, PortBinding], set[str]] = {}
         self.missing_commands: set[str] = set()
         self.healthy_at_once = False
         self._counts: dict[str, int] = {}

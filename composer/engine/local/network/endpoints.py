@@ -150,5 +150,8 @@ def gateways(rows: Sequence[EndpointRow]) -> tuple[tuple[Address, str], ...]:
     return tuple(found)
 
 
-def member(row: EndpointRow, container: str) -> Member:
-    return Member(container, row.settings.dns_names, row.settings.ip_address, row.settings.global_ipv6_address)
+def member(row: EndpointRow, container: str, *, alone: bool = False) -> Member:
+    """``alone``: it answers to the names that nobody else has, its container's and its short id."""
+    found = row.settings.dns_names
+    names = tuple(n for n in found if n in (found[0], container[:12])) if alone else found
+    return Member(container, names, row.settings.ip_address, row.settings.global_ipv6_address)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from composer.engine.errors import EngineError, Unavailable
-from composer.engine.local.network import conntrack, links, namespace
+from composer.engine.local.network import conntrack, flows, links, namespace
 from composer.engine.local.network.links import Interface, Link, Route
 from composer.engine.local.network.netlink import NETLINK_NETFILTER, Message, NetlinkSocket, attributes
 from composer.engine.local.network.nft import Nft
@@ -119,6 +119,10 @@ class Kernel:
     async def forget_udp(self, addresses: Sequence[str]) -> None:
         """Forget the tracked UDP flows to these addresses."""
         await self.run(lambda: conntrack.forget_udp(self._filter, addresses))
+
+    async def inbound(self, netns: Path) -> int:
+        """TCP connections that are open to what listens in the namespace."""
+        return await self.run(lambda: flows.inbound(netns, self._home))
 
     async def send(self, messages: Sequence[Message]) -> None:
         await self.run(lambda: self.route.do(messages))

@@ -17,10 +17,16 @@ Members = Mapping[str, tuple[SandboxRow, EndpointRow]]  # by container id
 
 
 class Naming:
-    """The zones of all networks, and the rendering. ``is_default``: the network `bridge`, which has no names, as in Docker."""
+    """The zones of all networks, and the rendering. ``is_default``: the network `bridge`, which has no names, as in Docker.
 
-    def __init__(self, find: Find, is_default: Callable[[Network], bool], members: Callable[[str], Members]) -> None:
+    ``is_aside``: whether a container answers to its own names only (see `traffic`).
+    """
+
+    def __init__(
+        self, find: Find, is_default: Callable[[Network], bool], members: Callable[[str], Members], is_aside: Callable[[str], bool]
+    ) -> None:
         self._find = find
+        self._is_aside = is_aside
         self._is_default = is_default
         self._members = members
         self._zones: dict[str, Zone] = {}
@@ -31,7 +37,7 @@ class Naming:
         for endpoint in row.endpoints:
             network = self._find(endpoint.network)
             if not self._is_default(network):
-                self._zone(network).add(endpoints.member(endpoint, row.container))
+                self._zone(network).add(endpoints.member(endpoint, row.container, alone=self._is_aside(row.container)))
 
     def withdraw(self, container: str, network_id: str) -> None:
         """It answers no more. Missing is fine."""

@@ -23,6 +23,7 @@ from composer.engine.local.network.kernel import Kernel
 from composer.engine.local.network.model import EndpointRow, Sandbox, SandboxRequest, SandboxRow
 from composer.engine.local.network.sandboxes import Sandboxes
 from composer.engine.local.network.selection import PREDEFINED
+from composer.engine.local.network.traffic import Traffic
 from composer.engine.local.state import State, Table
 from composer.engine.model import EndpointSettings, Event, Network, NetworkConfig, NetworkMember, PruneReport
 
@@ -239,6 +240,28 @@ class LocalNetworks:
         found = self._find(network)
         await self._sandboxes.unplug(container_id, found)
         self._tell("disconnect", found, container=container_id)
+
+    # Who is to be reached: see `traffic`.
+
+    @property
+    def traffic(self) -> Traffic:
+        return self._sandboxes.traffic
+
+    async def share(self, container_id: str, group: str, *, aside: bool | None = None) -> None:
+        """It holds its host ports together with others of the group, from now on and at each start."""
+        await self._sandboxes.share(container_id, group, aside=aside)
+
+    async def set_aside(self, container_id: str, aside: bool) -> None:
+        """Nothing new is led to it, or it is again. Connections that are open stay."""
+        await self._sandboxes.set_aside(container_id, aside)
+
+    async def weigh(self, container_id: str) -> None:
+        """It has started, or its health has changed."""
+        await self._sandboxes.weigh(container_id)
+
+    async def inbound(self, container_id: str) -> int:
+        """TCP connections that others have open to it."""
+        return await self._sandboxes.inbound(container_id)
 
     def host_files(self, request: SandboxRequest) -> tuple[str, str]:
         """(hosts, resolv.conf) of a container in the host's network: the host's own, with what the container adds."""

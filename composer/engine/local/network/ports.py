@@ -1,7 +1,7 @@
 """Host ports: every published port is also bound in the daemon, so that one that is taken is found, and nobody takes it later.
 
-A *claim* is a bound socket with its owner. nft leads the traffic; what reaches the socket all the same (``[::1]``, IPv6 to a container
-without IPv6, a flushed table) is copied by `relay`. Words of refusals are dockerd's.
+A *claim* is a bound socket with its owners: one container, or several of a group (see `traffic`). nft leads the traffic; what reaches the
+socket all the same (``[::1]``, IPv6 to a container without IPv6, a flushed table) is copied by `relay`. Words of refusals are dockerd's.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
 from composer.engine.errors import EngineError, InvalidArgument, Unsupported
 from composer.engine.local.network.model import Ports, PublishedPort
-from composer.engine.local.network.relay import Relay
+from composer.engine.local.network.relay import Relay, Target
 from composer.engine.model import PortBinding
 
 _TRIES = 20  # random ports tried until one is free for IPv4 and IPv6
@@ -88,73 +88,113 @@ def shown(published: Iterable[PublishedPort], exposed: Iterable[str]) -> Ports:
     return ports
 
 
-class HostPorts:
-    """All claims of this engine."""
+@dataclass
+class _Claim:
+    """``owners``: container -> where the port leads; ``group`` "": nobody else gets in. ``turn``: of whom the next connection is."""
 
-    def __init__(self) -> None:
-        self._claims: dict[_Key, tuple[str, Relay]] = {}
+    group: str
+    relay: Relay | None = None
+    owners: dict[str, Target] = field(default_factory=dict)
+    turn: int = 0
+
+    def next(self, carrying: Callable[[str], bool]) -> Target | None:
+        found = [target for owner, target in self.owners.items() if carrying(owner)]
+        self.turn += 1
+        return found[self.turn % len(found)] if found else None
+
+
+class HostPorts:
+    """All claims of this engine. ``carries``: whether connections are to be led to a container now."""
+
+    def __init__(self, carries: Callable[[str], bool]) -> None:
+        self._claims: dict[_Key, _Claim] = {}
         self._owned: dict[str, list[_Key]] = {}
         self._ipv6 = _has_ipv6()
+        self._carries = carries
 
-    def claim(self, owner: str, endpoint: str, wanted: Sequence[PortWish], address: str) -> tuple[PublishedPort, ...]:
+    def claim(self, owner: str, endpoint: str, wanted: Sequence[PortWish], address: str, *, group: str = "") -> tuple[PublishedPort, ...]:
         """Bind all, or none. ``endpoint``: its words in an error; ``address``: the container's, to which the sockets lead."""
         published: list[PublishedPort] = []
         try:
             for wish in wanted:
-                published += self._claim_wish(owner, endpoint, wish, address)
+                published += self._claim_wish(owner, endpoint, wish, address, group)
         except BaseException:
             self.release(owner)
             raise
         return tuple(published)
 
-    def restore(self, owner: str, published: Iterable[PublishedPort], address: str) -> list[str]:
+    def restore(self, owner: str, published: Iterable[PublishedPort], address: str, *, group: str = "") -> list[str]:
         """Bind again what was published before the daemon restarted; what could not be bound is told (nft leads it all the same)."""
         problems = []
         for one in published:
             try:
-                self._bind(owner, one.protocol, one.port, one.host_ip, one.host_port, address)
+                self._take(owner, group, one.protocol, one.port, one.host_ip, one.host_port, address)
             except OSError as error:
                 problems.append(f"{one.host_ip}:{one.host_port}/{one.protocol}: {error.strerror}")
         return problems
 
+    def regroup(self, owner: str, group: str) -> None:
+        """What it holds may be held by others of the group from now on."""
+        for key in self._owned.get(owner, ()):
+            self._claims[key].group = group
+
+    def turn_away(self, owner: str) -> None:
+        """Its UDP clients come to another owner with their next datagram; TCP connections stay."""
+        for key in self._owned.get(owner, ()):
+            claim = self._claims[key]
+            if claim.relay is not None:
+                claim.relay.forget(claim.owners[owner])
+
     def release(self, owner: str) -> None:
         """Give all claims of a container back. None: fine."""
+        self.turn_away(owner)
         for key in self._owned.pop(owner, ()):
-            self._claims.pop(key)[1].close()
+            self._let_go(owner, key)
+
+    def _let_go(self, owner: str, key: _Key) -> None:
+        claim = self._claims[key]
+        del claim.owners[owner]
+        if not claim.owners:
+            del self._claims[key]
+            if claim.relay is not None:
+                claim.relay.close()
 
     def close(self) -> None:
         for owner in list(self._owned):
             self.release(owner)
 
-    def _claim_wish(self, owner: str, endpoint: str, wish: PortWish, address: str) -> list[PublishedPort]:
+    def _claim_wish(self, owner: str, endpoint: str, wish: PortWish, address: str, group: str) -> list[PublishedPort]:
         hosts = [wish.host_ip] if wish.host_ip else ["0.0.0.0", "::"] if self._ipv6 else ["0.0.0.0"]
         tries = [0] * _TRIES if wish.low == 0 else list(range(wish.low, wish.high + 1))
+        shared = group if wish.low and wish.low == wish.high else ""  # of a range each takes its own
         for last, port in zip(reversed(range(len(tries))), tries, strict=True):
             taken: list[tuple[str, int]] = []
             try:
                 for host in hosts:
-                    port = self._bind(owner, wish.protocol, wish.port, host, port, address)
+                    port = self._take(owner, shared, wish.protocol, wish.port, host, port, address)
                     taken.append((host, port))
             except OSError as error:
                 for host, number in taken:
-                    self._unbind(owner, (wish.protocol, host, number))
+                    key = (wish.protocol, host, number)
+                    self._owned[owner].remove(key)
+                    self._let_go(owner, key)
                 if last == 0 or error.errno != errno.EADDRINUSE:
                     raise self._refusal(endpoint, wish, hosts[len(taken)], port, address, error) from error
             else:
                 return [PublishedPort(protocol=wish.protocol, port=wish.port, host_ip=h, host_port=n) for h, n in taken]
         raise AssertionError("unreachable: the last try either returns or raises")
 
-    def _bind(self, owner: str, protocol: str, target: int, host: str, port: int, address: str) -> int:
-        one = _bound(protocol, host, port)
-        number: int = one.getsockname()[1]
-        key = (protocol, host, number)
-        self._claims[key] = (owner, Relay(one, protocol, address, target))
-        self._owned.setdefault(owner, []).append(key)
-        return number
-
-    def _unbind(self, owner: str, key: _Key) -> None:
-        self._owned[owner].remove(key)
-        self._claims.pop(key)[1].close()
+    def _take(self, owner: str, group: str, protocol: str, target: int, host: str, port: int, address: str) -> int:
+        """Join the group's claim, or bind. OSError."""
+        claim = self._claims.get((protocol, host, port))
+        if claim is None or not group or claim.group != group or owner in claim.owners:
+            one = _bound(protocol, host, port)
+            port = one.getsockname()[1]
+            claim = self._claims[protocol, host, port] = fresh = _Claim(group)
+            fresh.relay = Relay(one, protocol, lambda: fresh.next(self._carries))
+        claim.owners[owner] = (address, target)
+        self._owned.setdefault(owner, []).append((protocol, host, port))
+        return port
 
     def _refusal(self, endpoint: str, wish: PortWish, host: str, port: int, address: str, error: OSError) -> EngineError:
         shown_host = f"[{host}]" if ":" in host else host

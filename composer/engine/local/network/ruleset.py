@@ -3,7 +3,7 @@
 What it does, by chain (netfilter's hooks; FACTS section 3 tried each path):
 - ``guard``: nobody on a bridge reaches the host's 127/8, although `route_localnet` is on there (CVE-2020-8558), nor feigns to be it.
 - ``dnat_in``, ``dnat_out``: a published port leads to its container, for traffic from elsewhere and from the host itself (127.0.0.1 too;
-  ::1 cannot be led by nft and is served by `relay`).
+  ::1 cannot be led by nft and is served by `relay`). One that several containers share has a chain of its own, which takes them in turn.
 - ``leave``: outbound NAT of each network; the host's 127/8 into a bridge; a container that calls a published port of its own network.
 - ``onward``: members of a network reach each other; published ports are open; an `internal` network has no way in or out; nothing else
   gets into a bridge, from another network or from outside. An accept here does not override another table's drop: see `doctor`.
@@ -45,7 +45,14 @@ def render(table: str, bridges: Iterable[BridgeRule], ports: Iterable[PortRule])
     if not found:
         return head
     carried = [rule for rule in ports if is_carried(rule)]
-    body = _sets(found) + _maps(carried) + _guard() + _dnat("dnat_in", "prerouting", "dstnat") + _dnat("dnat_out", "output", "-100")
+    body = (
+        _sets(found)
+        + _shares(carried)
+        + _maps(carried)
+        + _guard()
+        + _dnat("dnat_in", "prerouting", "dstnat")
+        + _dnat("dnat_out", "output", "-100")
+    )
     return f"{head}table inet {table} {{\n{body}{_snat(found)}{_forward()}}}\n"
 
 
@@ -68,16 +75,49 @@ def _set(kind: str, name: str, keys: str, elements: Iterable[str]) -> str:
     return f"{kind} {name} {{\ntype {keys}\n{inside}}}\n"
 
 
+_Key = tuple[str, str, int]  # host address, protocol, host port
+_VERSIONS = ((4, "ipv4_addr", "0.0.0.0"), (6, "ipv6_addr", "::"))
+
+
+def _by_port(ports: Sequence[PortRule], version: int) -> dict[_Key, list[PortRule]]:
+    """The rules of each host port, in one order."""
+    found: dict[_Key, list[PortRule]] = {}
+    for rule in sorted(ports, key=lambda r: (r.host_ip, r.protocol, r.host_port, r.address, r.port)):
+        if ip_address(rule.host_ip).version == version:
+            found.setdefault((rule.host_ip, rule.protocol, rule.host_port), []).append(rule)
+    return found
+
+
 def _maps(ports: Sequence[PortRule]) -> str:
     texts = []
-    for version, kind, anywhere in ((4, "ipv4_addr", "0.0.0.0"), (6, "ipv6_addr", "::")):
-        rules = sorted((r for r in ports if ip_address(r.host_ip).version == version), key=lambda r: (r.host_ip, r.protocol, r.host_port))
+    for version, kind, anywhere in _VERSIONS:
+        rules = [found[0] for found in _by_port(ports, version).values() if len(found) == 1]
         target = f"{kind} . inet_service"
         every = [f"{r.protocol} . {r.host_port} : {r.address} . {r.port}" for r in rules if r.host_ip == anywhere]
         single = [f"{r.host_ip} . {r.protocol} . {r.host_port} : {r.address} . {r.port}" for r in rules if r.host_ip != anywhere]
         texts.append(_set("map", f"any{version}", f"inet_proto . inet_service : {target}", every))
         texts.append(_set("map", f"one{version}", f"{kind} . inet_proto . inet_service : {target}", single))
     return "".join(texts)
+
+
+def _shares(ports: Sequence[PortRule]) -> str:
+    """The chains of shared ports, and the maps that lead to them. A name has the address's bytes, as ``:`` and ``.`` cannot be in it."""
+    texts, maps = [], []
+    for version, kind, anywhere in _VERSIONS:
+        ip = "ip" if version == 4 else "ip6"
+        every: list[str] = []
+        single: list[str] = []
+        for (host, protocol, port), rules in _by_port(ports, version).items():
+            if len(rules) == 1:
+                continue
+            name = f"share_{protocol}_{port}_{ip_address(host).packed.hex()}"
+            turns = ", ".join(f"{number} : {rule.address} . {rule.port}" for number, rule in enumerate(rules))
+            texts.append(f"chain {name} {{\nmeta l4proto {protocol} dnat {ip} to numgen inc mod {len(rules)} map {{ {turns} }}\n}}\n")
+            where = f"{protocol} . {port} : jump {name}"
+            (every if host == anywhere else single).append(where if host == anywhere else f"{host} . {where}")
+        maps.append(_set("map", f"any_share{version}", "inet_proto . inet_service : verdict", every))
+        maps.append(_set("map", f"one_share{version}", f"{kind} . inet_proto . inet_service : verdict", single))
+    return "".join(texts + maps)
 
 
 def _guard() -> str:
@@ -88,13 +128,17 @@ def _guard() -> str:
 
 
 def _dnat(name: str, hook: str, priority: str) -> str:
-    return (
-        f"chain {name} {{\ntype nat hook {hook} priority {priority}; policy accept;\n"
-        "fib daddr type local dnat ip to ip daddr . meta l4proto . th dport map @one4\n"
-        "fib daddr type local dnat ip to meta l4proto . th dport map @any4\n"
-        "fib daddr type local ip6 daddr != ::1 dnat ip6 to ip6 daddr . meta l4proto . th dport map @one6\n"
-        "fib daddr type local ip6 daddr != ::1 dnat ip6 to meta l4proto . th dport map @any6\n}\n"
-    )
+    lines = []
+    for version, ip, which in ((4, "ip", ""), (6, "ip6", "ip6 daddr != ::1 ")):
+        start = f"fib daddr type local {which}"
+        lines += [
+            f"{start}{ip} daddr . meta l4proto . th dport vmap @one_share{version}",
+            f"{start}dnat {ip} to {ip} daddr . meta l4proto . th dport map @one{version}",
+            f"{start}meta nfproto ipv{version} meta l4proto . th dport vmap @any_share{version}",
+            f"{start}dnat {ip} to meta l4proto . th dport map @any{version}",
+        ]
+    rules = "\n".join(lines)
+    return f"chain {name} {{\ntype nat hook {hook} priority {priority}; policy accept;\n{rules}\n}}\n"
 
 
 def _snat(bridges: Sequence[BridgeRule]) -> str:

@@ -26,6 +26,7 @@ from composer.engine.local.network.model import EndpointRow, PublishedPort, Sand
 from composer.engine.local.network.naming import Find, Naming
 from composer.engine.local.network.ports import HostPorts
 from composer.engine.local.network.ruleset import PortRule
+from composer.engine.local.network.traffic import Traffic
 from composer.engine.local.network.wiring import Cable, Wired, Wish
 from composer.engine.local.state import State, Table
 from composer.engine.model import EndpointSettings, Network
@@ -57,13 +58,15 @@ class Sandboxes:
         self._members: dict[str, dict[str, EndpointRow]] = {}  # network id -> container -> endpoint
         self._cables: dict[str, tuple[str, str]] = {}  # host end -> (network id, container), of those that were made
         self._ports: HostPorts | None = None
-        self.naming = Naming(find, default, self.members)
+        self.traffic = Traffic(state)
+        self._carrying: frozenset[str] = frozenset()
+        self.naming = Naming(find, default, self.members, self.traffic.is_aside)
         self.firewall: Firewall
 
     @property
     def host_ports(self) -> HostPorts:
         if self._ports is None:
-            self._ports = HostPorts()
+            self._ports = HostPorts(lambda container: container in self._carrying)
         return self._ports
 
     def members(self, network_id: str) -> Mapping[str, tuple[SandboxRow, EndpointRow]]:
@@ -157,7 +160,8 @@ class Sandboxes:
         default_ip = options.host_ip(self._find(target.network).options)
         wanted = [w if w.host_ip or not default_ip else ports.with_host_ip(w, default_ip) for w in wanted]
         address = target.settings.ip_address or target.settings.global_ipv6_address
-        return self.host_ports.claim(request.container_id, label, wanted, address)
+        group = self.traffic.group(request.container_id)
+        return self.host_ports.claim(request.container_id, label, wanted, address, group=group)
 
     def _adopt(self, row: SandboxRow) -> None:
         """It counts from now on: in the firewall's facts and among the members."""
@@ -299,6 +303,36 @@ class Sandboxes:
     def _in_order(self, rows: Iterable[EndpointRow]) -> tuple[EndpointRow, ...]:
         return tuple(sorted(rows, key=lambda row: (-row.settings.gw_priority, self._find(row.network).name)))
 
+    # --- who is to be reached -----------------------------------------------------------------------------------------
+
+    async def share(self, container_id: str, group: str, *, aside: bool | None = None) -> None:
+        """It holds its host ports together with others of the group, from now on and at each start."""
+        if await self.traffic.put(container_id, group=group, aside=aside) and container_id in self._live:
+            self.host_ports.regroup(container_id, group)
+            await self._turn(container_id)
+
+    async def set_aside(self, container_id: str, aside: bool) -> None:
+        """Nothing new is led to it, or it is again. Connections that are open stay."""
+        if await self.traffic.put(container_id, aside=aside) and container_id in self._live:
+            await self._turn(container_id)
+
+    async def _turn(self, container_id: str) -> None:
+        row = self._live[container_id].row
+        self.naming.announce(row)
+        await self.firewall.apply()
+        if self.traffic.is_aside(container_id) and row.published:
+            self.host_ports.turn_away(container_id)
+            await self._forget_flows(row)
+
+    async def weigh(self, container_id: str) -> None:
+        """Its health has changed: its group's ports may lead elsewhere now."""
+        if container_id in self.traffic and container_id in self._live:
+            await self.firewall.apply()
+
+    async def inbound(self, container_id: str) -> int:
+        """TCP connections that others have open to it."""
+        return await self._kernel.inbound(self._layout.netns(container_id)) if container_id in self._live else 0
+
     # --- drift --------------------------------------------------------------------------------------------------------
 
     def cables(self) -> dict[str, tuple[str, str]]:
@@ -344,7 +378,8 @@ class Sandboxes:
         target = _target(row.endpoints)
         if target is not None:
             address = target.settings.ip_address or target.settings.global_ipv6_address
-            problems = self.host_ports.restore(row.container, row.published, address)
+            group = self.traffic.group(row.container)
+            problems = self.host_ports.restore(row.container, row.published, address, group=group)
         if self.naming.is_served(row):
             try:
                 wish = Wish(self._layout.netns(row.container), fresh=False, dns=DNS_ADDRESS, redirect=row.dns_redirect)
@@ -358,11 +393,12 @@ class Sandboxes:
         return problems
 
     def port_rules(self) -> list[PortRule]:
-        """All published ports, for the firewall."""
+        """All published ports that lead somewhere now, for the firewall."""
+        self._carrying = self.traffic.carrying(self._live)
         rules = []
-        for live in self._live.values():
+        for container, live in self._live.items():
             target = _target(live.row.endpoints) if live.row.published else None
-            if target is None:
+            if target is None or container not in self._carrying:
                 continue
             v4, v6 = target.settings.ip_address, target.settings.global_ipv6_address
             for one in live.row.published:
