@@ -42,8 +42,10 @@ from composer.engine.model import (
     VolumeConfig,
     WaitResult,
 )
+from composer.engine.model.facts import Facts, Inquiry
 
 Trees = Mapping[str, Sequence[str]]  # an absolute directory in a container -> paths relative to it
+
 Filters = Mapping[str, Sequence[str]]  # Docker's filters: {"label": ["a=b"], "status": ["running"]}
 
 
@@ -226,6 +228,10 @@ class Engine(Protocol):
     def volumes(self) -> Volumes: ...
     async def info(self) -> Info: ...
     async def disk_usage(self) -> Sequence[DiskUsage]: ...
+    async def facts(self, about: Inquiry) -> Facts:
+        """What is known of the machine before a plan is carried out; nothing is changed. What the engine cannot tell is left out."""
+        ...
+
     def events(self, filters: Filters | None = None, *, since: float = 0.0, until: float = 0.0) -> AsyncIterator[Event]: ...
 
 

@@ -17,6 +17,7 @@ from composer.engine.docker.networks import DockerNetworks
 from composer.engine.docker.volumes import DockerVolumes
 from composer.engine.interface import Filters
 from composer.engine.model import DiskUsage, Event, Info
+from composer.engine.model.facts import Facts, Inquiry
 
 
 class DockerEngine:
@@ -40,6 +41,12 @@ class DockerEngine:
 
     async def info(self) -> Info:
         return Info.from_wire(await self._client.call("GET", "/info"))
+
+    async def facts(self, about: Inquiry) -> Facts:
+        """Docker's API tells of runtimes, processors and memory; the rest it finds out when it is asked to do something."""
+        info = await self.info()
+        runtimes = frozenset(info.runtimes) or None
+        return Facts(cpus=info.ncpu, memory=info.mem_total, runtimes=runtimes)
 
     async def disk_usage(self) -> Sequence[DiskUsage]:
         found = await self._client.call("GET", "/system/df", timeout=None)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composer.engine.interface import Filters
-from composer.engine.local import gc, recover
+from composer.engine.local import facts, gc, recover
 from composer.engine.local.containers import LocalContainers, Parts, Tasks
 from composer.engine.local.containers.changing import Members
 from composer.engine.local.containers.registry import Registry
@@ -37,6 +37,7 @@ from composer.engine.local.state import State
 from composer.engine.local.supervise import Supervisor
 from composer.engine.local.volume import LocalVolumes
 from composer.engine.model import DiskUsage, Event, Info
+from composer.engine.model.facts import Facts, Inquiry
 
 if TYPE_CHECKING:
     from composer.engine.local.build import Builder, Cache
@@ -151,6 +152,9 @@ class LocalEngine:
 
     async def disk_usage(self) -> Sequence[DiskUsage]:
         return await gc.disk_usage(self.parts)
+
+    async def facts(self, about: Inquiry) -> Facts:
+        return await facts.gather(about, self.parts)
 
     async def info(self) -> Info:
         phases = [held.run.phase for held in self.registry]

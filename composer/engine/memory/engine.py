@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from composer.engine import select
 from composer.engine.memory.containers import Made
+from composer.engine.memory.facts import facts_of
 from composer.engine.memory.flows import MemoryContainers
 from composer.engine.memory.images import MemoryImages
 from composer.engine.memory.lifecycle import Lifecycle
@@ -15,6 +16,7 @@ from composer.engine.memory.traffic import MemoryTraffic
 from composer.engine.memory.volumes import MemoryVolumes
 from composer.engine.memory.world import World
 from composer.engine.model import DiskUsage, Event, Info, LogFrame, ProcessConfig
+from composer.engine.model.facts import Facts, Inquiry
 from composer.engine.model.stream import STDOUT
 
 
@@ -131,6 +133,9 @@ class MemoryEngine:
             DiskUsage(kind="Local Volumes", total=len(self.world.volumes), active=volumes),
             DiskUsage(kind="Build Cache"),
         )
+
+    async def facts(self, about: Inquiry) -> Facts:
+        return facts_of(self.world, about)
 
     def events(self, filters: select.Filters | None = None, *, since: float = 0.0, until: float = 0.0) -> AsyncIterator[Event]:
         return self.world.events(filters, since, until)

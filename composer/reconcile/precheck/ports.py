@@ -186,6 +186,7 @@ def _near(scene: Scene, wish: PortWish, numbers: Collection[tuple[str, int]]) ->
     """A free port close by; 0: none."""
     lowest = max(scene.facts.lowest_port, 1)
     above, below = range(wish.high + 1, min(wish.high + _NEAR, 65536)), range(wish.low - 1, max(wish.low - _NEAR, lowest), -1)
+    port: int
     for port in [*above, *below]:
         if (wish.protocol, port) not in scene.facts.busy and (wish.protocol, port) not in numbers:
             return port

@@ -23,9 +23,12 @@ from composer.engine.local.network.kernel import Kernel
 from composer.engine.local.network.model import EndpointRow, Sandbox, SandboxRequest, SandboxRow
 from composer.engine.local.network.sandboxes import Sandboxes
 from composer.engine.local.network.selection import PREDEFINED
+from composer.engine.local.network.survey import survey
 from composer.engine.local.network.traffic import Traffic
 from composer.engine.local.state import State, Table
 from composer.engine.model import EndpointSettings, Event, Network, NetworkConfig, NetworkMember, PruneReport
+from composer.engine.model.facts import Facts as HostFacts
+from composer.engine.model.facts import Inquiry
 
 _DRIVERS = {"bridge": "bridge", "host": "host", "none": "null"}
 _PREDEFINED_ID = {name: (name.encode().hex() + "0" * 64)[:64] for name in PREDEFINED}
@@ -166,6 +169,11 @@ class LocalNetworks:
 
     async def list(self, filters: Filters | None = None) -> Sequence[Network]:
         return selection.select([self._shown(network) for network in self._networks], filters or {})
+
+    async def facts(self, about: Inquiry, known: Callable[[str], bool]) -> HostFacts:
+        """The network's part of `Engine.facts`. ``known``: is this the id of a container?"""
+        rows = self._sandboxes.rows()
+        return await survey(about, self._layout, self._kernel, list(self._networks), rows, self._bridges.is_own, known)
 
     async def remove(self, ref: str) -> None:
         """NotFound, Conflict (predefined, or a running container is in it)."""

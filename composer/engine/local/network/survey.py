@@ -1,0 +1,74 @@
+"""What the host's network says to a plan: who has which ports, its addresses and routes, and what room the default pools have."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable, Sequence
+from ipaddress import ip_network
+from pathlib import Path
+
+from composer.engine.errors import Conflict, InvalidArgument
+from composer.engine.local.layout import Layout
+from composer.engine.local.network import ipam, listeners
+from composer.engine.local.network.ipam import Subnet
+from composer.engine.local.network.kernel import Kernel
+from composer.engine.local.network.links import Link
+from composer.engine.local.network.model import SandboxRow
+from composer.engine.model import Network
+from composer.engine.model.facts import Facts, HostRoute, Inquiry
+
+_UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+
+
+async def survey(
+    about: Inquiry,
+    layout: Layout,
+    kernel: Kernel,
+    networks: Sequence[Network],
+    rows: Iterable[SandboxRow],
+    own: Callable[[Link], bool],
+    known: Callable[[str], bool],
+) -> Facts:
+    """The part of the facts that concerns the network. ``own``: is this link the engine's? ``known``: is this the id of a container?"""
+    if not (about.ports or about.pools or about.subnets):
+        return Facts()
+    claims = {(one.protocol, one.host_ip, one.host_port): row.container for row in rows for one in row.published}
+    (routes, links, addresses), (held, busy) = await asyncio.gather(
+        kernel.routes(), asyncio.to_thread(listeners.holders, about.ports, claims, known) if about.ports else _nobody()
+    )
+    ours = {link.index for link in links.values() if own(link)}
+    names = {link.index: link.name for link in links.values()}
+    found = [HostRoute(str(r.subnet), names.get(r.link, "?"), not r.gateway) for r in routes if r.link not in ours and r.subnet.prefixlen]
+    nets = [HostRoute(str(a.network), names.get(i, "?")) for i, a in addresses if i not in ours and not a.is_loopback]
+    taken = [ip_network(one.subnet) for one in (*found, *nets)]
+    taken += [ip_network(pool.subnet) for one in networks if one.id not in about.leaving for pool in one.ipam.config]
+    return Facts(
+        holders=held,
+        busy=busy,
+        lowest_port=0 if os.geteuid() == 0 else int(_UNPRIVILEGED.read_text()),
+        addresses=frozenset(str(address.ip) for _, address in addresses),
+        routes=tuple(dict.fromkeys(found)),
+        default_pools={4: layout.pool, 6: layout.pool6},
+        rooms={version: _rooms(about, version, pool, taken) for version, pool in ((4, layout.pool), (6, layout.pool6))},
+    )
+
+
+async def _nobody() -> tuple[tuple[()], frozenset[tuple[str, int]]]:
+    return (), frozenset()
+
+
+def _rooms(about: Inquiry, version: int, pool: str, taken: Sequence[Subnet]) -> int:
+    """How many of the wanted subnets the pool still gives, those that are named out of the way first."""
+    wanted = [*taken]
+    for text in about.subnets:
+        try:
+            wanted.append(ipam.parse_subnet(text))
+        except InvalidArgument:
+            continue  # told by the rule about subnets
+    for given in range(about.pools.count(version)):
+        try:
+            wanted.append(ipam.choose_subnet(ip_network(pool), wanted))
+        except Conflict:
+            return given
+    return about.pools.count(version)
