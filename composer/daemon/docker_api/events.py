@@ -8,7 +8,7 @@ from typing import Any
 from composer.daemon.request import Request
 from composer.daemon.response import Answer, close, stream_json
 from composer.daemon.router import Route
-from composer.engine import select
+from composer.engine.filters import events as filtering
 from composer.engine.interface import Engine
 from composer.engine.model import Event
 
@@ -26,7 +26,7 @@ class EventRoutes:
     async def events(self, request: Request) -> Answer:
         query, now = request.query, self._clock()
         filters = query.filters()
-        select.check(filters, select.EVENT_KEYS)
+        filtering.wanted(filters)
         since = query.time("since", now) or (_LONG_AGO if query.text("since") else 0.0)
         found = self._engine.events(filters, since=since, until=query.time("until", now))
 

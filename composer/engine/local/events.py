@@ -11,16 +11,15 @@ import asyncio
 import time
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 
-from composer.engine.errors import InvalidArgument, Unavailable
+from composer.engine.errors import Unavailable
+from composer.engine.filters import events as filtering
+from composer.engine.filters.words import Filters
 from composer.engine.model import Actor, Event
 
 HISTORY = 1024
 QUEUE = 4096
-_KNOWN = frozenset({"container", "event", "image", "label", "network", "type", "volume", "scope", "daemon"})
-
-Filters = Mapping[str, Sequence[str]]
 
 
 def event(kind: str, action: str, ident: str, attributes: Mapping[str, str], *, now: int | None = None) -> Event:
@@ -28,40 +27,6 @@ def event(kind: str, action: str, ident: str, attributes: Mapping[str, str], *, 
     moment = time.time_ns() if now is None else now
     actor = Actor(id=ident, attributes=dict(attributes))
     return Event(type=kind, action=action, actor=actor, time=moment // 10**9, time_nano=moment)
-
-
-def matches(event: Event, filters: Filters) -> bool:
-    """Whether all filters let it pass; the values of one filter are alternatives (of ``label``: all are needed)."""
-    return all(_passes(event, key, values) for key, values in filters.items() if values)
-
-
-def _passes(event: Event, key: str, values: Sequence[str]) -> bool:
-    attributes = event.actor.attributes
-    if key == "type":
-        return event.type in values
-    if key == "event":
-        return any(event.action == v or event.action.startswith(v + ":") for v in values)
-    if key == "label":
-        return all(_has_label(attributes, v) for v in values)
-    if key == "scope":
-        return event.scope in values
-    if key == "image":
-        return any(_is(event, "image", v) or attributes.get("image", "") == v for v in values)
-    if key == "daemon":
-        return True
-    name = {"network": "network", "volume": "volume", "container": "container"}[key]
-    return any(_is(event, name, v) for v in values)
-
-
-def _is(event: Event, kind: str, value: str) -> bool:
-    if event.type != kind:
-        return kind == "container" and event.actor.attributes.get("container", "").startswith(value)
-    return event.actor.id == value or (len(value) >= 4 and event.actor.id.startswith(value)) or event.actor.attributes.get("name") == value
-
-
-def _has_label(attributes: Mapping[str, str], wanted: str) -> bool:
-    name, equals, value = wanted.partition("=")
-    return name in attributes and (not equals or attributes[name] == value)
 
 
 class Subscription(AsyncIterator[Event]):
@@ -76,7 +41,7 @@ class Subscription(AsyncIterator[Event]):
         self._closed = False
 
     def offer(self, event: Event) -> None:
-        if self._closed or self._lost or not matches(event, self._filters):
+        if self._closed or self._lost or not filtering.passes(event, self._filters):
             return
         if len(self._queue) >= QUEUE:
             self._lost = True
@@ -134,11 +99,7 @@ class Events:
 
     def subscribe(self, filters: Filters | None = None, *, since: float = 0.0, until: float = 0.0) -> Subscription:
         """``since`` and ``until``: seconds since 1970, 0 = from now, without end. InvalidArgument: a filter that is not known."""
-        filters = filters or {}
-        for key in filters:
-            if key not in _KNOWN:
-                raise InvalidArgument(f"invalid filter '{key}'")
-        subscription = Subscription(filters, until)
+        subscription = Subscription(filtering.wanted(filters), until)
         if since:
             for past in self._history:
                 if past.time_nano >= since * 1e9:

@@ -6,8 +6,9 @@ import asyncio
 import re
 from collections.abc import Sequence
 
-from composer.engine import select
 from composer.engine.errors import Conflict, InvalidArgument, NotFound, NotRunning
+from composer.engine.filters import containers as filtering
+from composer.engine.filters.words import Filters, check, labels_match
 from composer.engine.memory.images import MemoryImages
 from composer.engine.memory.lifecycle import Lifecycle
 from composer.engine.memory.making import endpoints, merged, mounts
@@ -217,19 +218,23 @@ class Made:
             await record.changed.next()
         return WaitResult(status_code=record.container.state.exit_code)
 
-    def list(self, all: bool, filters: select.Filters | None) -> Sequence[Container]:
-        wanted = dict(filters or {})
-        every = all or bool(wanted.get("status") or wanted.get("exited"))
+    def list(self, all: bool, filters: Filters | None) -> Sequence[Container]:
+        wanted = filtering.wanted(filters)
+        every = all or filtering.stopped_too(wanted)
         found = [record.container for record in reversed(self.world.containers.values()) if every or record.running]
-        return select.containers(found, wanted, resolve=lambda ref: self.find(ref).container)
+        context = filtering.Context(created=lambda ref: self.find(ref).container.created, made_from=_made_from)
+        return [one for one in found if filtering.passes(one, wanted, context)]
 
-    def prune(self, filters: select.Filters | None) -> PruneReport:
-        labels, without = (filters or {}).get("label", ()), (filters or {}).get("label!", ())
+    def prune(self, filters: Filters | None) -> PruneReport:
+        wanted = check(filters, filtering.PRUNE_KEYS)
         gone = []
         for record in list(self.world.containers.values()):
-            named = record.container.config.labels
-            spared = record.running or not select.labels_match(named, labels)
-            if not spared and not any(select.labels_match(named, [label]) for label in without):
+            if not record.running and labels_match(record.container.config.labels, wanted):
                 self.remove(record.id, force=False, volumes=False)
                 gone.append(record.id)
         return PruneReport(deleted=tuple(gone))
+
+
+def _made_from(one: Container, image: str) -> bool:
+    named = {one.config.image, one.config.image.removesuffix(":latest"), one.image}
+    return image in named or one.image.removeprefix("sha256:").startswith(image.removeprefix("sha256:"))

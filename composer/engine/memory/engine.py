@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from composer.engine import select
+from composer.engine.filters.words import Filters
 from composer.engine.memory.containers import Made
 from composer.engine.memory.facts import facts_of
 from composer.engine.memory.flows import MemoryContainers
@@ -137,5 +137,5 @@ class MemoryEngine:
     async def facts(self, about: Inquiry) -> Facts:
         return facts_of(self.world, about)
 
-    def events(self, filters: select.Filters | None = None, *, since: float = 0.0, until: float = 0.0) -> AsyncIterator[Event]:
+    def events(self, filters: Filters | None = None, *, since: float = 0.0, until: float = 0.0) -> AsyncIterator[Event]:
         return self.world.events(filters, since, until)

@@ -80,7 +80,7 @@ class MemoryContainers:
         container = self._made.find(ref).container
         return container.replace(size_rw=0, size_root_fs=0) if size else container
 
-    async def list(self, *, all: bool = False, filters: select.Filters | None = None) -> Sequence[Container]:
+    async def list(self, *, all: bool = False, filters: Filters | None = None) -> Sequence[Container]:
         return self._made.list(all, filters)
 
     async def logs(self, ref: str, options: LogOptions) -> AsyncIterator[LogFrame]:
@@ -200,7 +200,7 @@ class MemoryContainers:
         self._made.world.tell(record, "commit", imageID=image_id, imageRef=repo)
         return image_id
 
-    async def prune(self, filters: select.Filters | None = None) -> PruneReport:
+    async def prune(self, filters: Filters | None = None) -> PruneReport:
         return self._made.prune(filters)
 
 

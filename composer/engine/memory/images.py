@@ -10,8 +10,9 @@ import tarfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from composer.engine import select
 from composer.engine.errors import Conflict, InvalidArgument, NotFound
+from composer.engine.filters import images as filtering
+from composer.engine.filters.words import Filters, check, flag
 from composer.engine.memory.archive import gather
 from composer.engine.memory.world import ImageRecord, World, epoch
 from composer.engine.model import (
@@ -85,7 +86,7 @@ class MemoryImages:
     async def inspect(self, ref: str) -> Image:
         return shown(self.find(ref))
 
-    async def list(self, *, all: bool = False, filters: select.Filters | None = None) -> Sequence[ImageSummary]:
+    async def list(self, *, all: bool = False, filters: Filters | None = None) -> Sequence[ImageSummary]:
         rows = [
             ImageSummary(
                 id=record.image.id,
@@ -97,7 +98,7 @@ class MemoryImages:
             )
             for record in reversed(self._world.images.values())
         ]
-        return select.images(rows, filters, created=lambda ref: int(epoch(self.find(ref).image.created)))
+        return filtering.select(rows, filters, created=lambda ref: int(epoch(self.find(ref).image.created)))
 
     async def history(self, ref: str) -> Sequence[HistoryItem]:
         record = self.find(ref)
@@ -136,8 +137,8 @@ class MemoryImages:
         self._world.publish("image", "delete", record.image.id, {"name": record.image.id})
         return (*untagged, ImageDeleted(deleted=record.image.id))
 
-    async def prune(self, filters: select.Filters | None = None) -> PruneReport:
-        dangling = select.flag(filters or {}, "dangling")
+    async def prune(self, filters: Filters | None = None) -> PruneReport:
+        dangling = flag(check(filters, filtering.PRUNE_KEYS), "dangling")
         used = {one.container.image for one in self._world.containers.values()}
         gone: list[str] = []
         for image_id, record in list(self._world.images.items()):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 
-from composer.engine import select
 from composer.engine.errors import Conflict, EngineError, InvalidArgument, NotFound, Unsupported
+from composer.engine.filters import networks as filtering
+from composer.engine.filters.words import PREDEFINED, Filters, check, labels_match
 from composer.engine.memory.world import Record, World
 from composer.engine.model import (
     IPAM,
@@ -76,7 +77,7 @@ class Wiring:
             ip_address=address,
             ip_prefix_len=prefix,
             mac_address=wish.mac_address or (_mac(address) if address else ""),
-            dns_names=tuple(dict.fromkeys((record.name, *wish.aliases, record.id[:12]))) if network.name not in select.PREDEFINED else (),
+            dns_names=tuple(dict.fromkeys((record.name, *wish.aliases, record.id[:12]))) if network.name not in PREDEFINED else (),
         )
         cidr = f"{address}/{prefix}" if address else ""
         member = NetworkMember(name=record.name, endpoint_id=end.endpoint_id, mac_address=end.mac_address, ipv4_address=cidr)
@@ -215,8 +216,8 @@ class MemoryNetworks:
     async def inspect(self, ref: str) -> Network:
         return find_network(self._world, ref)
 
-    async def list(self, filters: select.Filters | None = None) -> Sequence[Network]:
-        return select.networks(list(self._world.networks.values()), filters, used=lambda id: bool(self._users(id)))
+    async def list(self, filters: Filters | None = None) -> Sequence[Network]:
+        return filtering.select(list(self._world.networks.values()), filters, used=lambda id: bool(self._users(id)))
 
     def _users(self, id: str) -> Sequence[str]:
         name = self._world.networks[id].name
@@ -224,7 +225,7 @@ class MemoryNetworks:
 
     async def remove(self, ref: str) -> None:
         network = find_network(self._world, ref)
-        if network.name in select.PREDEFINED:
+        if network.name in PREDEFINED:
             raise Conflict(f"{network.name} is a pre-defined network and cannot be removed")
         if network.containers:
             ends = ", ".join(f'name:"{member.name}" id:"{id[:12]}"' for id, member in network.containers.items())
@@ -259,12 +260,12 @@ class MemoryNetworks:
                 return record
         raise NotFound(f"No such container: {ref}")
 
-    async def prune(self, filters: select.Filters | None = None) -> PruneReport:
-        labels, without = (filters or {}).get("label", ()), (filters or {}).get("label!", ())
+    async def prune(self, filters: Filters | None = None) -> PruneReport:
+        wanted = check(filters, filtering.PRUNE_KEYS)
         gone = []
         for network in list(self._world.networks.values()):
-            spared = network.name in select.PREDEFINED or self._users(network.id) or not select.labels_match(network.labels, labels)
-            if not spared and not any(select.labels_match(network.labels, [label]) for label in without):
+            spared = network.name in PREDEFINED or self._users(network.id)
+            if not spared and labels_match(network.labels, wanted):
                 await self.remove(network.id)
                 gone.append(network.name)
         return PruneReport(deleted=tuple(gone))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from composer.engine import select
 from composer.engine.errors import Conflict, InvalidArgument, NotFound, Unsupported
+from composer.engine.filters import volumes as filtering
+from composer.engine.filters.words import Filters, check, flag, labels_match
 from composer.engine.memory.archive import Files
 from composer.engine.memory.world import World
 from composer.engine.model import PruneReport, Volume, VolumeConfig
@@ -51,8 +52,8 @@ class MemoryVolumes:
             raise NotFound(f"get {name}: no such volume")
         return self._world.volumes[name]
 
-    async def list(self, filters: select.Filters | None = None) -> Sequence[Volume]:
-        return select.volumes(sorted(self._world.volumes.values(), key=_name), filters, used=lambda name: bool(self.users(name)))
+    async def list(self, filters: Filters | None = None) -> Sequence[Volume]:
+        return filtering.select(sorted(self._world.volumes.values(), key=_name), filters, used=lambda name: bool(self.users(name)))
 
     def users(self, name: str) -> Sequence[str]:
         """Ids of the containers that mount it, running or not."""
@@ -69,13 +70,13 @@ class MemoryVolumes:
         self._world.volume_files.pop(name, None)
         self._world.publish("volume", "destroy", name, {"driver": "local"})
 
-    async def prune(self, filters: select.Filters | None = None) -> PruneReport:
-        every = select.flag(filters or {}, "all") or False
-        labels, without = (filters or {}).get("label", ()), (filters or {}).get("label!", ())
+    async def prune(self, filters: Filters | None = None) -> PruneReport:
+        wanted = check(filters, filtering.PRUNE_KEYS)
+        every = flag(wanted, "all") or False
         gone = []
         for volume in list(self._world.volumes.values()):
-            chosen = (every or ANONYMOUS in volume.labels) and select.labels_match(volume.labels, labels)
-            if chosen and not self.users(volume.name) and not any(select.labels_match(volume.labels, [label]) for label in without):
+            chosen = (every or ANONYMOUS in volume.labels) and labels_match(volume.labels, wanted)
+            if chosen and not self.users(volume.name):
                 await self.remove(volume.name)
                 gone.append(volume.name)
         return PruneReport(deleted=tuple(gone))

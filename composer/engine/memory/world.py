@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from composer.engine import select
+from composer.engine.filters import events as filtering
+from composer.engine.filters.words import Filters
 from composer.engine.memory.archive import Files
 from composer.engine.memory.process import MemoryProcess, Program
 from composer.engine.model import (
@@ -156,12 +157,12 @@ class World:
         config = record.container.config
         self.publish("container", action, record.id, {**config.labels, "image": config.image, "name": record.name, **attributes})
 
-    def events(self, filters: select.Filters | None, since: float, until: float) -> AsyncIterator[Event]:
+    def events(self, filters: Filters | None, since: float, until: float) -> AsyncIterator[Event]:
         """Begins with this call, not with the first read."""
-        select.check(filters, select.EVENT_KEYS)
-        return self._follow(self._first if since else self._first + len(self._events), filters, since, until)
+        wanted = filtering.wanted(filters)
+        return self._follow(self._first if since else self._first + len(self._events), wanted, since, until)
 
-    async def _follow(self, at: int, filters: select.Filters | None, since: float, until: float) -> AsyncIterator[Event]:
+    async def _follow(self, at: int, filters: Filters, since: float, until: float) -> AsyncIterator[Event]:
         while True:
             while at - self._first < len(self._events):
                 at = max(at, self._first)
@@ -169,7 +170,7 @@ class World:
                 at += 1
                 if until and event.time_nano > until * 1e9:
                     return
-                if event.time_nano >= since * 1e9 and select.event(event, filters):
+                if event.time_nano >= since * 1e9 and filtering.passes(event, filters):
                     yield event
             if until and self.clock() >= until:
                 return

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
-from composer.engine.errors import InvalidArgument
 from composer.engine.local.image import digest, view
 from composer.engine.local.image.record import ImageRecord
 
@@ -37,8 +34,3 @@ def test_history_has_sizes_where_layers_are() -> None:
 def test_times() -> None:
     assert view.seconds("2023-11-14T22:13:20.123456789Z") == 1700000000
     assert view.seconds("nonsense") == 0
-    assert view.moment("1700000000", 0) == 1700000000
-    assert view.moment("1h30m", 10_000) == 4600
-    assert view.moment("2023-11-14T22:13:20Z", 0) == 1700000000
-    with pytest.raises(InvalidArgument, match="invalid filter"):
-        view.moment("yesterday", 0)

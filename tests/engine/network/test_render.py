@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from composer.engine.errors import Conflict, EngineError, InvalidArgument, NotFound, Unsupported
-from composer.engine.local.network import hosts, options, ports, ruleset, selection, upstream
+from composer.engine.local.network import hosts, options, ports, ruleset, upstream
 from composer.engine.local.network.doctor import dropping_chains
 from composer.engine.local.network.model import PublishedPort
+from composer.engine.local.network.reference import find
 from composer.engine.local.network.ruleset import BridgeRule, PortRule
-from composer.engine.model import Network, NetworkMember, PortBinding
+from composer.engine.model import Network, PortBinding
 
 
 def test_the_ruleset_is_the_same_for_the_same_facts_in_any_order() -> None:
@@ -123,42 +124,15 @@ def test_finding_a_network() -> None:
     rows = Rows({i: Network(id=i, name=n) for i, n in (("abc1", "one"), ("abd2", "two"))})
     names = {"one": "abc1", "two": "abd2"}
 
-    def find(ref: str) -> str:
-        return selection.find(rows, names, ref).name  # type: ignore[arg-type]
+    def found(ref: str) -> str:
+        return find(rows, names, ref).name  # type: ignore[arg-type]
 
-    assert [find(ref) for ref in ("one", "abc1", "abd")] == ["one", "one", "two"]
+    assert [found(ref) for ref in ("one", "abc1", "abd")] == ["one", "one", "two"]
     with pytest.raises(Conflict, match="ambiguous"):
-        find("ab")
+        found("ab")
     for ref in ("three", ""):
         with pytest.raises(NotFound, match=f"network {ref} not found"):
-            find(ref)
-
-
-def test_filters() -> None:
-    used = Network(id="1", name="shop_default", labels={"a": "1", "b": "2"}, containers={"x": NetworkMember(name="x")})
-    free, builtin = Network(id="2", name="other"), Network(id="3", name="bridge")
-    everything = [used, free, builtin]
-
-    def names(**filters: str) -> list[str]:
-        return [n.name for n in selection.select(everything, {key: [value] for key, value in filters.items()})]
-
-    assert names(name="shop") == ["shop_default"]
-    assert names(label="a=1") == ["shop_default"]
-    assert names(label="c") == []
-    assert names(type="custom") == ["shop_default", "other"]
-    assert names(dangling="true") == ["other"]
-    assert names(id="3") == ["bridge"]
-    with pytest.raises(InvalidArgument, match="invalid filter 'colour'"):
-        names(colour="red")
-
-
-def test_until() -> None:
-    assert selection.before(["1h30m"], 10_000.0) == 10_000.0 - 5400
-    assert selection.before(["123"], 0) == 123
-    assert selection.before(["1970-01-01T00:01:00Z"], 0) == 60
-    assert selection.before([], 0) == float("inf")
-    with pytest.raises(InvalidArgument):
-        selection.before(["soon"], 0)
+            found(ref)
 
 
 def test_a_foreign_firewall_that_drops_is_found() -> None:

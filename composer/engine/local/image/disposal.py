@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from composer.engine import select
+from composer.engine.filters.images import PRUNE_KEYS
+from composer.engine.filters.words import Filters, before, check, flag, labels_match
 from composer.engine.local.image import view
 from composer.engine.local.image.record import ImageRecord
 from composer.engine.local.image.remove import Removal, decide
@@ -14,8 +15,6 @@ from composer.engine.model import ImageDeleted, PruneReport
 
 Used = Callable[[], Mapping[str, Sequence[str]]]  # image id -> names of the containers that stand on it
 Tell = Callable[[str, ImageRecord, str], None]  # action, image, name: publishes the event
-Filters = Mapping[str, Sequence[str]]
-_PRUNE_KEYS = frozenset(("dangling", "label", "label!", "until"))
 
 
 class Disposal:
@@ -52,9 +51,9 @@ class Disposal:
 
     async def prune(self, filters: Filters | None) -> PruneReport:
         """Images without a name (``dangling``, the default), or all that no container stands on (dangling=false)."""
-        wanted = select.check(filters, _PRUNE_KEYS)
-        dangling = select.flag(wanted, "dangling") is not False
-        limit = view.until(filters, time.time())
+        wanted = check(filters, PRUNE_KEYS)
+        dangling = flag(wanted, "dangling") is not False
+        limit = before(wanted, time.time())
         gone: list[str] = []
         async with self._store.lock:
             used = self._used()
@@ -67,10 +66,5 @@ class Disposal:
         return PruneReport(deleted=(*gone, *swept.layers), space_reclaimed=swept.freed)
 
 
-def _matches(record: ImageRecord, wanted: Filters, limit: int | None) -> bool:
-    labels = record.process.labels
-    if limit is not None and view.seconds(record.created) >= limit:
-        return False
-    if any(select.labels_match(labels, [one]) for one in wanted.get("label!", ())):
-        return False
-    return select.labels_match(labels, wanted.get("label", ()))
+def _matches(record: ImageRecord, wanted: Filters, limit: float) -> bool:
+    return view.seconds(record.created) < limit and labels_match(record.process.labels, wanted)

@@ -6,14 +6,15 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 
-from composer.engine import select
 from composer.engine.errors import InvalidArgument, Unsupported
+from composer.engine.filters import images as filtering
+from composer.engine.filters.words import Filters, before
 from composer.engine.local import files
 from composer.engine.local.archive import drain, feed, finish
 from composer.engine.local.image import bootstrap, imported, view
 from composer.engine.local.image import reference as references
 from composer.engine.local.image.blobs import Blobs, Lease
-from composer.engine.local.image.disposal import Disposal, Filters, Used
+from composer.engine.local.image.disposal import Disposal, Used
 from composer.engine.local.image.layers import Layers
 from composer.engine.local.image.load import Loaded, read_archive
 from composer.engine.local.image.manifest import Platform
@@ -82,9 +83,9 @@ class LocalImages:
         used = self._used()
         rows = [view.summary(record, len(used.get(record.id, ()))) for record in self.store.all()]
         rows.sort(key=lambda row: row.created, reverse=True)
-        found = select.images(rows, filters, created=lambda ref: view.seconds(self.store.resolve(ref).created))
-        limit = view.until(filters, time.time())
-        return [row for row in found if limit is None or row.created < limit]
+        found = filtering.select(rows, filters, created=lambda ref: view.seconds(self.store.resolve(ref).created))
+        limit = before(filters or {}, time.time())
+        return [row for row in found if row.created < limit]
 
     async def history(self, ref: str) -> Sequence[HistoryItem]:
         record = self.store.resolve(ref)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from composer.engine.errors import InvalidArgument
 from composer.engine.local.image import reference as references
 from composer.engine.local.image.record import ImageRecord
 from composer.engine.model import GraphDriver, HistoryItem, Image, ImageMetadata, ImageSummary, RootFS
@@ -85,25 +83,3 @@ def history(record: ImageRecord, sizes: Mapping[str, int]) -> list[HistoryItem]:
     if items:
         items[0] = items[0].replace(id=record.id, tags=familiar(record.tags))
     return items
-
-
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)(h|m|s|ms)")
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-
-
-def moment(text: str, now: float) -> int:
-    """A point in time as Docker's filters have it: seconds since 1970, RFC 3339, or a span before ``now`` ("10m", "1h30m")."""
-    if text.replace(".", "", 1).isdigit():
-        return int(float(text))
-    if text and not _SPAN.sub("", text):
-        return int(now - sum(float(number) * _UNITS[unit] for number, unit in _SPAN.findall(text)))
-    found = seconds(text)
-    if not found:
-        raise InvalidArgument(f"invalid filter 'until={text}'", hint="give a time (RFC 3339), seconds since 1970, or a span like 24h")
-    return found
-
-
-def until(filters: Mapping[str, Sequence[str]] | None, now: float) -> int | None:
-    """The ``until`` filter as seconds since 1970, None when it is not given. Raises InvalidArgument."""
-    values = (filters or {}).get("until")
-    return moment(values[-1], now) if values else None

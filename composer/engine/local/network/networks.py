@@ -11,18 +11,19 @@ from pathlib import Path
 from typing import Protocol
 
 from composer.engine.errors import Conflict, InvalidArgument, Unsupported
-from composer.engine.interface import Filters
+from composer.engine.filters import networks as filtering
+from composer.engine.filters.words import PREDEFINED, Filters, before, check, labels_match
 from composer.engine.local.events import event
 from composer.engine.local.layout import Layout
-from composer.engine.local.network import doctor, endpoints, hosts, namespace, options, ports, selection
+from composer.engine.local.network import doctor, endpoints, hosts, namespace, options, ports
 from composer.engine.local.network.bridges import Bridges
 from composer.engine.local.network.doctor import Finding
 from composer.engine.local.network.firewall import Facts, Firewall
 from composer.engine.local.network.healing import Healing
 from composer.engine.local.network.kernel import Kernel
 from composer.engine.local.network.model import EndpointRow, Sandbox, SandboxRequest, SandboxRow
+from composer.engine.local.network.reference import find
 from composer.engine.local.network.sandboxes import Sandboxes
-from composer.engine.local.network.selection import PREDEFINED
 from composer.engine.local.network.survey import survey
 from composer.engine.local.network.traffic import Traffic
 from composer.engine.local.state import State, Table
@@ -168,7 +169,8 @@ class LocalNetworks:
         return self._shown(self._find(ref))
 
     async def list(self, filters: Filters | None = None) -> Sequence[Network]:
-        return selection.select([self._shown(network) for network in self._networks], filters or {})
+        shown = [self._shown(network) for network in self._networks]
+        return filtering.select(shown, filters, used=lambda ident: bool(self._sandboxes.members(ident)))
 
     async def facts(self, about: Inquiry, known: Callable[[str], bool]) -> HostFacts:
         """The network's part of `Engine.facts`. ``known``: is this the id of a container?"""
@@ -191,12 +193,12 @@ class LocalNetworks:
 
     async def prune(self, filters: Filters | None = None) -> PruneReport:
         """Remove all networks that no running container is in; predefined ones stay."""
-        chosen = selection.select(self._networks, filters or {})
-        before = selection.before((filters or {}).get("until", ()), time.time())
+        wanted = check(filters, filtering.PRUNE_KEYS)
+        limit = before(wanted, time.time())
         deleted = []
-        for network in chosen:
-            young = datetime.fromisoformat(network.created).timestamp() > before
-            if network.name in PREDEFINED or young or self._sandboxes.members(network.id):
+        for network in list(self._networks):
+            young = datetime.fromisoformat(network.created).timestamp() > limit
+            if network.name in PREDEFINED or young or self._sandboxes.members(network.id) or not labels_match(network.labels, wanted):
                 continue
             await self.remove(network.id)
             deleted.append(network.name)
@@ -292,7 +294,7 @@ class LocalNetworks:
     # --- inside -------------------------------------------------------------------------------------------------------
 
     def _find(self, ref: str) -> Network:
-        return selection.find(self._networks, self._by_name, ref)
+        return find(self._networks, self._by_name, ref)
 
     def _all(self) -> Iterable[Network]:
         return self._networks

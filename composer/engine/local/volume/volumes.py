@@ -18,6 +18,8 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from composer.engine.errors import Conflict, EngineError, InvalidArgument, NotFound
+from composer.engine.filters import volumes as filtering
+from composer.engine.filters.words import Filters, check, flag, labels_match
 from composer.engine.local.events import event
 from composer.engine.local.files import remove_tree
 from composer.engine.local.layout import Layout
@@ -25,13 +27,10 @@ from composer.engine.local.linux import mount as linux
 from composer.engine.local.state import State, Table
 from composer.engine.local.volume import copyup
 from composer.engine.local.volume.options import BIND, READ_ONLY, REMOUNT, MountOptions, parse
-from composer.engine.local.volume.select import check, selected
 from composer.engine.model import Event, PruneReport, Volume, VolumeConfig
 
 ANONYMOUS = "com.docker.volume.anonymous"  # shown as Docker shows it; never read back: an image or a file may carry any label
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
-
-Filters = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -130,9 +129,8 @@ class LocalVolumes:
         return row is not None and row.anonymous
 
     async def list(self, filters: Filters | None = None) -> Sequence[Volume]:
-        check(filters or {})
         rows = sorted((row.volume for row in self._rows), key=lambda v: v.name)
-        return [volume for volume in rows if selected(volume, filters or {}, in_use=bool(self._users(volume.name)))]
+        return filtering.select(rows, filters, used=lambda name: bool(self._users(name)))
 
     async def remove(self, name: str, *, force: bool = False) -> None:
         """Conflict while a container names it. ``force``: a missing one is no error."""
@@ -169,12 +167,11 @@ class LocalVolumes:
 
     async def prune(self, filters: Filters | None = None) -> PruneReport:
         """The unused anonymous ones; all unused ones with the filter all=true."""
-        filters = {**(filters or {})}
-        everything = any(v.lower() in ("1", "true") for v in filters.pop("all", ()))
-        check(filters)
+        wanted = check(filters, filtering.PRUNE_KEYS)
+        everything = flag(wanted, "all") or False
         deleted, freed = [], 0
         for name, row in self._rows.items():
-            if self._users(name) or not (everything or row.anonymous) or not selected(row.volume, filters, in_use=False):
+            if self._users(name) or not (everything or row.anonymous) or not labels_match(row.volume.labels, wanted):
                 continue
             freed += await self.size(name)
             try:
