@@ -7,11 +7,8 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
-from composer.spec.model import Spec
+from composer.spec.model.base import Fault, Spec, Unfit
 from composer.spec.problems import Problems, did_you_mean
-from composer.spec.scalars import text_of
 from composer.spec.schema import dotted
 from composer.spec.tree import MAPPING, SCALAR, Node, locate
 
@@ -24,52 +21,28 @@ def to_model(model: type[M], data: dict[str, Any], node: Node, path: tuple[str, 
     for _ in range(_ROUNDS):
         try:
             return model.model_validate(data)
-        except ValidationError as error:
-            found = error.errors(include_url=False)
+        except Unfit as unfit:
+            found = unfit.faults
         problems.spoilt.add(".".join(path))
-        for one in found:
-            _report(one, node, path, problems)
-        for one in sorted(found, key=lambda e: [f"{step:08}" if isinstance(step, int) else step for step in e["loc"]], reverse=True):
-            if not _prune(data, one["loc"], one["type"] == "missing"):
+        for fault in found:
+            _report(fault, node, path, problems)
+        for fault in sorted(found, key=lambda f: [f"{step:08}" if isinstance(step, int) else str(step) for step in f.loc], reverse=True):
+            if not _prune(data, fault.loc):
                 return None
     return None
 
 
-def _report(error: Any, node: Node, path: tuple[str, ...], problems: Problems) -> None:
-    loc = tuple(step for step in error["loc"] if step != "[key]")
-    at = locate(node, loc)
-    where = dotted((*path, *loc))
-    kind, value = error["type"], error.get("input")
-    context = error.get("ctx") or {}
-    if kind == "spec.value":
-        problems.error("spec.value", f"{where}: {context['message']}", at, context.get("hint") or "")
-    elif kind == "missing":
-        lacking = locate_key(node, loc[:-1])
-        problems.error("spec.missing", f"{dotted((*path, *loc[:-1]))} lacks the property '{loc[-1]}'", lacking, f"add '{loc[-1]}'")
-    elif kind == "extra_forbidden":
-        known = [key for key in locate(node, loc[:-1]).value if key != loc[-1]] if locate(node, loc[:-1]).kind == MAPPING else []
-        problems.error(
-            "spec.unknown-key",
-            f"unknown key '{loc[-1]}' in {dotted((*path, *loc[:-1]))}",
-            locate_key(node, loc),
-            did_you_mean(str(loc[-1]), known),
-        )
+def _report(fault: Fault, node: Node, path: tuple[str, ...], problems: Problems) -> None:
+    loc = fault.loc
+    where, holder = dotted((*path, *loc)), dotted((*path, *loc[:-1]))
+    if fault.kind == "missing":
+        problems.error("spec.missing", f"{holder} lacks the property '{loc[-1]}'", locate_key(node, loc[:-1]), f"add '{loc[-1]}'")
+    elif fault.kind == "unknown":
+        parent = locate(node, loc[:-1])
+        known = [key for key in parent.value if key != loc[-1]] if parent.kind == MAPPING else []
+        problems.error("spec.unknown-key", f"unknown key '{loc[-1]}' in {holder}", locate_key(node, loc), did_you_mean(str(loc[-1]), known))
     else:
-        message, hint = _words(kind, value, error["msg"])
-        problems.error("spec.value", f"{where}: {message}", at, hint)
-
-
-def _words(kind: str, value: Any, given: str) -> tuple[str, str]:
-    shown = f"'{text_of(value)[:60]}'" if not isinstance(value, dict | list) else "this value"
-    if kind.startswith("bool"):
-        return f"invalid boolean: {shown}", "true or false"
-    if kind.startswith("int"):
-        return f"{shown} is no whole number", ""
-    if kind.startswith("float") or kind == "finite_number":
-        return f"{shown} is no number", ""
-    if kind.startswith("string"):
-        return f"{shown} must be a string", "quote it"
-    return f"{shown}: {given.lower()}", ""
+        problems.error("spec.value", f"{where}: {fault.message}", locate(node, loc), fault.hint)
 
 
 def locate_key(node: Node, loc: tuple[Any, ...]) -> Node:
@@ -80,25 +53,24 @@ def locate_key(node: Node, loc: tuple[Any, ...]) -> Node:
     return parent.key(loc[-1]) if parent.kind == MAPPING else locate(node, loc)
 
 
-def _prune(data: Any, loc: tuple[Any, ...], missing: bool) -> bool:
+def _prune(data: Any, loc: tuple[Any, ...]) -> bool:
     """Takes the innermost existing thing at `loc` out of `data`; its parent when something is missing in it. False: nothing is left."""
     chain: list[tuple[Any, Any]] = []
     at = data
     for step in loc:
-        if (isinstance(at, dict) and step in at) or (isinstance(at, list) and isinstance(step, int) and step < len(at)):
-            chain.append((at, step))
-        elif step != "[key]":
+        there = (isinstance(at, dict) and step in at) or (isinstance(at, list) and isinstance(step, int) and step < len(at))
+        if not there:
             break
-        at = at[step] if step != "[key]" else at
-    while chain:
-        holder, step = chain.pop()
-        if isinstance(holder, dict):
-            holder.pop(step, None)
-            return True
-        if step < len(holder):
-            holder.pop(step)
-        return True
-    return False
+        chain.append((at, step))
+        at = at[step]
+    if not chain:
+        return False
+    holder, step = chain[-1]
+    if isinstance(holder, dict):
+        holder.pop(step, None)
+    else:
+        holder.pop(step)
+    return True
 
 
 def plain_data(node: Node) -> Any:

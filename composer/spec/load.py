@@ -149,7 +149,7 @@ class _Load:
                     found[section][name] = made
         if "default" not in found["networks"] and self.options.normalises:
             found["networks"]["default"] = Network(name=f"{stack}_default")
-        return Resources.model_construct(None, **found)
+        return Resources.model_construct(**found)
 
     def check(self, tree: Node, enabled: dict[str, Service], disabled: dict[str, Service], resources: Resources) -> None:
         if not self.options.checks:

@@ -1,6 +1,6 @@
 """The normal form: a Stack as docker compose's `config` prints it, for JSON and for YAML, and the hash of a service.
 
-Which fields are printed follows from the models (`model/values.py` says how). JSON leaves out `x-` attributes but those at the top, and
+Which fields are printed follows from the models (`model/base.py` says how). JSON leaves out `x-` attributes but those at the top, and
 shows some empty objects; YAML is the other way round.
 """
 
@@ -8,46 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
 from typing import Any, Literal
 
 from composer.spec.model import Config, DeviceRate, DeviceWeight, Secret, Service, ServiceModel, ServiceNetwork, Spec, Stack, Ulimit
-from composer.spec.model.values import Shown
+from composer.spec.model.base import ALWAYS, HIDDEN, FieldInfo, compiled
 from composer.spec.scalars import Timestamp
 
 Form = Literal["json", "yaml"]
 SECTIONS = ("networks", "volumes", "secrets", "configs", "models")
-
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    name: str
-    nullable: bool  # printed whenever it is set
-    always: str  # "", "json", "both"
-    render: Callable[[Any], Any] | None
-
-
-@cache
-def _fields(model: type[Spec]) -> tuple[_Field, ...]:
-    found = []
-    for name, info in model.model_fields.items():
-        extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
-        if extra.get("hidden"):
-            continue
-        render = next((mark.render for mark in info.metadata if isinstance(mark, Shown)), None)
-        found.append(_Field(name, info.default is None, str(extra.get("always", "")), render or _inner_render(info.annotation)))
-    return tuple(found)
-
-
-def _inner_render(annotation: Any) -> Callable[[Any], Any] | None:
-    """The `Shown` of `Annotated[...] | None`."""
-    for part in getattr(annotation, "__args__", ()):
-        for mark in getattr(part, "__metadata__", ()):
-            if isinstance(mark, Shown):
-                return mark.render
-    return None
 
 
 def to_normal(stack: Stack, form: Form = "json") -> dict[str, Any]:
@@ -93,19 +61,21 @@ def _model(one: Spec, form: Form) -> Any:
     if isinstance(one, DeviceWeight):
         return _device(form, path=one.path, weight=one.weight)
     out: dict[str, Any] = {}
-    for field in _fields(type(one)):
-        value = getattr(one, field.name)
+    for name, field in compiled(type(one)).items():
+        value = getattr(one, name)
         if _is_shown(field, value, form):
-            out[field.name] = normal(field.render(value) if field.render and value is not None else value, form)
+            out[name] = normal(field.render(value) if field.render and value is not None else value, form)
     if form == "yaml":
         out |= {key: _extension(value) for key, value in one.extensions.items()}
     return out
 
 
-def _is_shown(field: _Field, value: Any, form: Form) -> bool:
-    if field.always == "both" or field.always == form:
+def _is_shown(field: FieldInfo, value: Any, form: Form) -> bool:
+    if field.show == HIDDEN:
+        return False
+    if field.show == ALWAYS or field.show == form:
         return True
-    if field.nullable:
+    if field.is_nullable:
         return value is not None
     if isinstance(value, Spec):
         return bool(_model(value, form))

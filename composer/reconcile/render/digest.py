@@ -55,19 +55,16 @@ def service_parts(
     configs: Mapping[str, FileObject],
 ) -> dict[str, str]:
     """Setting -> short hash, of those that are set. ``networks`` and ``volumes``: key -> the engine's name."""
-    plain = service.model_dump(mode="json", exclude=_OUTSIDE, exclude_defaults=True)
+    plain = service.model_dump(exclude=_OUTSIDE, exclude_defaults=True)
     parts = {name: digest(_without_extensions(value))[:8] for name, value in plain.items()}
     if service.deploy is not None:
-        kept = service.deploy.model_dump(mode="json", include={"resources", "restart_policy", "labels"}, exclude_defaults=True)
+        kept = service.deploy.model_dump(include={"resources", "restart_policy", "labels"}, exclude_defaults=True)
         if kept:
             parts["deploy"] = digest(_without_extensions(kept))[:8]
-    joined = {networks.get(key, key): setting.model_dump(mode="json", exclude_defaults=True) for key, setting in service.networks.items()}
+    joined = {networks.get(key, key): setting.model_dump(exclude_defaults=True) for key, setting in service.networks.items()}
     if joined:
         parts["networks"] = digest(_without_extensions(joined))[:8]
-    mounts = [
-        {**mount.model_dump(mode="json", exclude_defaults=True), "source": volumes.get(mount.source, mount.source)}
-        for mount in service.volumes
-    ]
+    mounts = [{**mount.model_dump(exclude_defaults=True), "source": volumes.get(mount.source, mount.source)} for mount in service.volumes]
     if mounts:
         parts["volumes"] = digest(_without_extensions(mounts))[:8]
     for name, grants, objects in (("secrets", service.secrets, secrets), ("configs", service.configs, configs)):
@@ -79,7 +76,7 @@ def service_parts(
 def _grant(grant: Grant, objects: Mapping[str, FileObject]) -> list[Any]:
     found = objects.get(grant.source)
     content = hashlib.sha256(found.data).hexdigest() if found is not None and found.data is not None else ""
-    return [grant.model_dump(mode="json", exclude={"extensions"}), content, found.file if found is not None else ""]
+    return [grant.model_dump(exclude={"extensions"}), content, found.file if found is not None else ""]
 
 
 def _without_extensions(value: Any) -> Any:

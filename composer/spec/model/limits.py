@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
-from composer.spec.model.values import HIDDEN, DeviceCount, Size, Spec, Whole
+from composer.spec.model.base import HIDDEN, Field, Spec
+from composer.spec.model.values import DeviceCount, Size, Whole
 
 
 class Ulimit(Spec):
@@ -12,7 +11,7 @@ class Ulimit(Spec):
 
     soft: Whole = 0
     hard: Whole = 0
-    single: bool = Field(default=False, json_schema_extra=HIDDEN)
+    single: bool = Field(default=False, show=HIDDEN)
 
 
 class DeviceWeight(Spec):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
-from composer.spec.model.values import HIDDEN, IN_JSON, Flag, Spec, Whole
+from composer.spec.model.base import HIDDEN, IN_JSON, Field, Spec
+from composer.spec.model.values import Flag, Whole
 
 
 class Pool(Spec):
@@ -21,7 +20,7 @@ class Ipam(Spec):
 
     driver: str = ""
     config: list[Pool] = Field(default_factory=list)
-    options: dict[str, str] = Field(default_factory=dict, json_schema_extra=HIDDEN)
+    options: dict[str, str] = Field(default_factory=dict, show=HIDDEN)
 
 
 _NO_Ipam = Ipam()  # frozen, so one is enough for all
@@ -33,7 +32,7 @@ class Network(Spec):
     name: str = ""
     driver: str = ""
     driver_opts: dict[str, str] = Field(default_factory=dict)
-    ipam: Ipam = Field(default_factory=lambda: _NO_Ipam, json_schema_extra=IN_JSON)
+    ipam: Ipam = Field(default_factory=lambda: _NO_Ipam, show=IN_JSON)
     external: Flag = False
     internal: Flag = False
     attachable: Flag = False
@@ -54,7 +53,7 @@ class ServiceNetwork(Spec):
     link_local_ips: list[str] = Field(default_factory=list)
     mac_address: str = ""
     priority: Whole = 0
-    declared: bool = Field(default=True, json_schema_extra=HIDDEN)
+    declared: bool = Field(default=True, show=HIDDEN)
 
 
 class Port(Spec):

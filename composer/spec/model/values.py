@@ -1,133 +1,153 @@
-"""The ground of the models: one base class, and the value types that have a written and a printed form.
+"""The kinds of values that have a written and a printed form: durations, sizes, flags, numbers, modes.
 
-A field's *default* says how docker compose prints it: a field that may be None is printed whenever it was set; any other is printed
-only when it differs from Go's zero value (False, 0, "", empty). The order of the fields is that of docker compose's own types, because
-its config hash depends on it. `Shown` marks values that print differently from what they hold; `HIDDEN` fields are never printed.
+To mypy they are the types that they are read into. A number in quotes may be all that Go's `ParseInt` with base 0 takes (`"0x1f"` is 31,
+"" is 0), a fraction is cut off: so docker compose reads them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any
+import re
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
-
-from composer.spec.scalars import short_float
+from composer.spec.model.base import Kind, Wrong
+from composer.spec.scalars import short_float, text_of
 from composer.spec.units import format_duration, parse_duration, parse_size
 
-HIDDEN: dict[str, Any] = {"hidden": True}  # json_schema_extra of fields that are ours, not the file's
-IN_JSON: dict[str, Any] = {"always": "json"}  # printed in JSON even when unset
-ALWAYS: dict[str, Any] = {"always": "both"}  # printed even when unset
+_FLAGS = {**dict.fromkeys(("true", "yes", "y", "on"), True), **dict.fromkeys(("false", "no", "n", "off"), False)}
+_MODE_HINT = "octal permissions, such as 0440"
+_HIGHEST = 2**63
 
 
-class Spec(BaseModel):
-    """One object of a stack file in long form. `extensions`: its `x-` attributes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-    extensions: dict[str, Any] = Field(default_factory=dict, json_schema_extra=HIDDEN)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _set_extensions_aside(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        for key in data:
-            if key[:2] == "x-":
-                kept = {key: value for key, value in data.items() if not key.startswith("x-")}
-                kept["extensions"] = {key: value for key, value in data.items() if key.startswith("x-")}
-                return kept
-        return data
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """How a value is printed in the normal form."""
-
-    render: Callable[[Any], Any]
-
-
-def wrong(message: str, hint: str = "") -> PydanticCustomError:
-    """An error about one value, in the user's words; `load` finds its place in the file."""
-    return PydanticCustomError("spec.value", "{message}", {"message": message, "hint": hint})
-
-
-def _duration(value: Any) -> Any:
+def _duration(value: Any) -> int:
     if not isinstance(value, str):
-        return value
+        return _whole(value)
     try:
         return parse_duration(value)
     except ValueError as error:
-        raise wrong(str(error), "a number with a unit, such as 10s, 1m30s or 500ms") from error
+        raise Wrong(str(error), "a number with a unit, such as 10s, 1m30s or 500ms") from error
 
 
-def _size(value: Any) -> Any:
+def _size(value: Any) -> int:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return int(value)
     try:
         return parse_size(str(value))
     except ValueError as error:
-        raise wrong(str(error), "a number with a unit, such as 512m, 1.5g or 64kb") from error
+        raise Wrong(str(error), "a number with a unit, such as 512m, 1.5g or 64kb") from error
 
 
-def _swap(value: Any) -> Any:
+def _swap(value: Any) -> int:
     return -1 if str(value) == "-1" else _size(value)
 
 
-def _mode(value: Any) -> Any:
+def _mode(value: Any) -> int:
     if isinstance(value, str):
         try:
             return int(value, 8)
         except ValueError as error:
-            raise wrong(f"'{value}' is no file mode", "octal permissions, such as 0440") from error
+            raise Wrong(f"'{value}' is no file mode", _MODE_HINT) from error
     if isinstance(value, float):
-        raise wrong(f"{value} is no file mode", "octal permissions, such as 0440")
-    return value
+        raise Wrong(f"{value} is no file mode", _MODE_HINT)
+    return _whole(value)
 
 
-def _cpus(value: Any) -> Any:
+def _loose_mode(value: Any) -> int:
+    return int(value, 8) if isinstance(value, str) and value.isdigit() and set(value) <= set("01234567") else _whole(value)
+
+
+def _cpus(value: Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError) as error:
-        raise wrong(f"'{value}' is no number of CPUs", "a number, such as 0.5 or 2") from error
+        raise Wrong(f"'{value}' is no number of CPUs", "a number, such as 0.5 or 2") from error
 
 
-def _count(value: Any) -> Any:
+def _fraction(value: Any) -> float:
+    try:
+        return float(value or 0)
+    except (TypeError, ValueError) as error:
+        raise Wrong(f"'{text_of(value)[:60]}' is no number") from error
+
+
+def _count(value: Any) -> int:
     return -1 if value == "all" else _whole(value)
 
 
-def _whole(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and abs(value) < 2**63 else value
-
-
-def _natural(value: Any) -> Any:
-    value = _whole(value)
-    if isinstance(value, int) and value < 0:
-        raise wrong(f"{value} cannot be: it must not be negative")
-    return value
-
-
-def _flag(value: Any) -> Any:
+def _whole(value: Any) -> int:
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float) and abs(value) < _HIGHEST:
+        return int(value)
     if isinstance(value, str):
-        word = value.lower()
-        if word not in _FLAGS:
-            raise wrong(f"invalid boolean: {value}", "true or false")
-        return _FLAGS[word]
-    return value
+        number = go_int(value)
+        if number is not None:
+            return number
+    shown = f"'{text_of(value)[:60]}'" if not isinstance(value, dict | list) else "this"
+    raise Wrong(f"{shown} is no whole number")
 
 
-_FLAGS = {**dict.fromkeys(("true", "yes", "y", "on"), True), **dict.fromkeys(("false", "no", "n", "off"), False)}
+def between(low: int, high: int) -> Kind:
+    """A kind of whole numbers from `low` to `high`."""
+
+    def read(value: Any) -> int:
+        number = _whole(value)
+        if not low <= number <= high:
+            raise Wrong(f"{number} cannot be", f"a number from {low} to {high}")
+        return number
+
+    return Kind(read)
 
 
-Duration = Annotated[int, BeforeValidator(_duration), Shown(format_duration)]  # nanoseconds
-Size = Annotated[int, BeforeValidator(_size), Shown(str)]  # bytes
-SwapSize = Annotated[int, BeforeValidator(_swap), Shown(str)]  # bytes, or -1: no limit
-FileMode = Annotated[int, BeforeValidator(_mode), Shown(lambda mode: f"0{mode:o}")]
-Fraction = Annotated[float, Shown(short_float)]
-Cpus = Annotated[float, BeforeValidator(_cpus), Shown(short_float)]
-Whole = Annotated[int, BeforeValidator(_whole)]  # a fraction is cut off, as docker compose does
-Natural = Annotated[int, BeforeValidator(_natural)]
-Flag = Annotated[bool, BeforeValidator(_flag)]
-DeviceCount = Annotated[int, BeforeValidator(_count)]  # -1: all
+def go_int(text: str) -> int | None:
+    """A number as Go's `ParseInt(text, 0, 64)` reads it; None when it does not."""
+    if text == "":
+        return 0
+    match = re.fullmatch(r"([-+]?)(0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+|0[0-7_]*|[1-9][0-9_]*)", text)
+    if match is None or len(text) > 80 or text.endswith("_") or "__" in text:
+        return None
+    digits = match[2].replace("_", "")
+    value = int(digits, 8) if re.fullmatch(r"0[0-7]+", digits) else int(digits, 0)
+    value = -value if match[1] == "-" else value
+    return value if -_HIGHEST <= value < _HIGHEST else None
+
+
+def _natural(value: Any) -> int:
+    number = _whole(value)
+    if number < 0:
+        raise Wrong(f"{number} cannot be: it must not be negative")
+    return number
+
+
+def _flag(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = value.lower() if isinstance(value, str) else ""
+    if word not in _FLAGS:
+        raise Wrong(f"invalid boolean: {text_of(value)[:60] if not isinstance(value, dict | list) else 'this value'}", "true or false")
+    return _FLAGS[word]
+
+
+if TYPE_CHECKING:
+    Duration = int  # nanoseconds
+    Size = int  # bytes
+    SwapSize = int  # bytes, or -1: no limit
+    FileMode = int
+    TmpfsMode = int
+    Fraction = float
+    Cpus = float
+    Whole = int  # a fraction is cut off, as docker compose does
+    Natural = int
+    Flag = bool
+    DeviceCount = int  # -1: all
+else:
+    Duration = Kind(_duration, format_duration)
+    Size = Kind(_size, str)
+    SwapSize = Kind(_swap, str)
+    FileMode = Kind(_mode, lambda mode: f"0{mode:o}")
+    TmpfsMode = Kind(_loose_mode)
+    Fraction = Kind(_fraction, short_float)
+    Cpus = Kind(_cpus, short_float)
+    Whole = Kind(_whole)
+    Natural = Kind(_natural)
+    Flag = Kind(_flag, exact=bool)
+    DeviceCount = Kind(_count)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import BeforeValidator, Field
-
-from composer.spec.model.values import Flag, Size, Spec
+from composer.spec.model.base import Field, Spec
+from composer.spec.model.values import Flag, Size, TmpfsMode
 
 
 class BindOptions(Spec):
@@ -24,9 +21,6 @@ class VolumeOptions(Spec):
     labels: dict[str, str] = Field(default_factory=dict)
     nocopy: Flag = False
     subpath: str = ""
-
-
-TmpfsMode = Annotated[int, BeforeValidator(lambda value: int(value, 8) if isinstance(value, str) and value.isdigit() else value)]
 
 
 class TmpfsOptions(Spec):
