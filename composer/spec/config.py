@@ -26,6 +26,7 @@ class ConfigOptions:
     """The flags of `config`. `view`: "" for the model, or services, volumes, networks, images, models, profiles, environment, variables.
 
     `hashes`: "*" or names separated by commas; "" for none. `services`: only these and what they depend on.
+    `explain`: a path of the model; `explain_variable`: a variable's name.
     """
 
     services: tuple[str, ...] = ()
@@ -40,6 +41,8 @@ class ConfigOptions:
     no_env_resolution: bool = False
     resolve_image_digests: bool = False
     lock_image_digests: bool = False
+    explain: str = ""
+    explain_variable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,10 @@ def config(request: Request, options: ConfigOptions) -> Output | Need:
         raise UsageError(f'unsupported format "{options.format}"', hint="yaml or json")
     if options.resolve_image_digests or options.lock_image_digests:
         raise UsageError("image digests are not resolved yet", hint="leave the flag out", code="unsupported")
+    if options.explain_variable:
+        return _explained_variable(request, options)
+    if options.explain:
+        return _explained(request, options)
     if options.view == "variables" or (options.no_interpolate and not options.view and not options.hashes):
         return _uninterpolated(request, options)
     loaded = load(request, _load_options(options))
@@ -70,6 +77,26 @@ def config(request: Request, options: ConfigOptions) -> Output | Need:
         stack = loaded if options.view in ("services", "volumes") else selected
         return Output(_joined(_view(options.view)(stack)), loaded.warnings)
     return Output(_model(selected, options), loaded.warnings)
+
+
+def _explained(request: Request, options: ConfigOptions) -> Output | Need:
+    from composer.spec.explain import text
+    from composer.spec.explain.value import explain
+
+    made = explain(request, options.explain)
+    if isinstance(made, Need):
+        return made
+    return Output(text.to_json(text.value_data(made)) if options.format == "json" else text.value_text(made), made.warnings)
+
+
+def _explained_variable(request: Request, options: ConfigOptions) -> Output | Need:
+    from composer.spec.explain.text import to_json
+    from composer.spec.explain.variable import explain_variable, variable_data, variable_text
+
+    made = explain_variable(request, options.explain_variable)
+    if isinstance(made, Need):
+        return made
+    return Output(to_json(variable_data(made)) if options.format == "json" else variable_text(made))
 
 
 def _load_options(options: ConfigOptions) -> Options:

@@ -177,13 +177,13 @@ def _scalar(node: Node, lookup: Mapping[str, str], problems: Problems, used: dic
         if name not in warned:
             warned.add(name)
             message = f'The "{name}" variable is not set. Defaulting to a blank string.'
-            problems.once(name, "spec.unset-variable", message, _within(node, at))
+            problems.once(name, "spec.unset-variable", message, within(node, at))
 
     warned: set[str] = set()
     try:
         value = expand(node.value, lookup, missing, used)
     except Wrong as wrong:
-        problems.error(wrong.code, wrong.message, _within(node, wrong.at), wrong.hint)
+        problems.error(wrong.code, wrong.message, within(node, wrong.at), wrong.hint)
         value = node.value
     done = node.scalar(value)
     done.tag = node.tag
@@ -191,7 +191,7 @@ def _scalar(node: Node, lookup: Mapping[str, str], problems: Problems, used: dic
     return done
 
 
-def _within(node: Node, at: int) -> Node:
+def within(node: Node, at: int) -> Node:
     """The place of a character of a scalar, where its text stands in the file as it is; else the scalar's."""
     line = node.source.line(node.line) or ""
     begin = node.column - 1 + (0 if node.plain else 1)

@@ -37,13 +37,18 @@ def _views(function: Any) -> Any:
 @click.option("--no-env-resolution", is_flag=True, help="Do not resolve the services' env files.")
 @click.option("--resolve-image-digests", is_flag=True, help="Pin image tags to digests.")
 @click.option("--lock-image-digests", is_flag=True, help="Make an override file with the images' digests.")
+@click.option("--explain", default="", metavar="PATH", help="Where a value came from: services.web.ports, services.*.image.")
+@click.option("--explain-variable", default="", metavar="NAME", help="Every source of a variable, and every place that uses it.")
 @click.option("-o", "--output", default="", metavar="FILE", help="Write to this file instead of stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="Only check.")
-def config(wanted: tuple[str, ...], output: str, form: str, hashes: str, quiet: bool, **flags: bool) -> int:
+def config(
+    wanted: tuple[str, ...], output: str, form: str, hashes: str, quiet: bool, explain: str, explain_variable: str, **flags: bool
+) -> int:
     """Parse, resolve and render the stack file in canonical format."""
     view = next((view for view in VIEWS if flags.pop(f"view_{view}")), "")
     flags = {key: value for key, value in flags.items() if not key.startswith("view_")}
     options: dict[str, Any] = {"services": list(wanted), "format": form, "view": view, "hashes": hashes, "quiet": quiet, **flags}
+    options |= {"explain": explain, "explain_variable": explain_variable}
     application = app()
     text = _text(application, options)
     if output:

@@ -13,7 +13,7 @@ from composer.spec.config import ConfigOptions, config
 from composer.spec.read import Need
 
 Line = dict[str, Any]
-_WORDS = ("format", "view", "hashes")
+_WORDS = ("format", "view", "hashes", "explain", "explain_variable")
 
 
 async def config_verb(stacks: Stacks, call: Call) -> Line:
