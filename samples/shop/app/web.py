@@ -11,7 +11,6 @@ import signal
 import socket
 import sys
 import threading
-import urllib.request
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -108,13 +107,5 @@ def serve():
     server.serve_forever()
 
 
-def check():
-    """The health check: is this replica of use?"""
-    with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/healthz", timeout=2) as answer:
-        return answer.status == 200
-
-
 if __name__ == "__main__":
-    if sys.argv[1:] == ["check"]:
-        sys.exit(0 if check() else 1)
     serve()
