@@ -9,7 +9,8 @@ heard.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -26,11 +27,26 @@ _RECONNECT = 1.0
 _AT_ONCE = 4
 
 # What changes nothing that a stack is about.
-_DULL = ("exec_", "health_status", "top", "attach", "resize", "commit", "export", "archive-path", "copy", "detach")
-_ALL_STACKS = {("network", "destroy"), ("network", "disconnect"), ("volume", "destroy")}
+_DULL = ("exec_", "health_status: starting", "top", "attach", "resize", "commit", "export", "archive-path", "copy", "detach")
+_ALL_STACKS = {("network", "destroy"), ("network", "disconnect"), ("volume", "destroy"), ("image", "untag"), ("image", "delete")}
+# what can be the beginning of a drift; others only make us look
+_TELLING = frozenset(("die", "kill", "stop", "destroy", "pause", "oom", "rename", "update", "disconnect", "untag", "delete", "drift"))
+_KINDS = ("container", "network", "volume", "image", "daemon")
+MENDED, LOST = "mend", "drift"  # actions of events: the engine put its own thing right; it found what only a restart puts right
+_MOST_HINTS = 1000
 
-# A stack's name -> the services that could not be put right; None: a command is at work on it, so not now.
-Heal = Callable[[str], Awaitable[Collection[str] | None]]
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What made the controller look, in words, and when that was (seconds since 1970)."""
+
+    what: str
+    at: float
+
+
+# A stack's name, and the hints by service ("" for all of it) -> the services that could not be put right; None: a command is at work on
+# it, so not now.
+Heal = Callable[[str, "Mapping[str, Hint]"], Awaitable[Collection[str] | None]]
 
 
 class Log(Protocol):
@@ -45,10 +61,17 @@ class _Entry:
     again: bool = False
     failures: int = 0
     failed: frozenset[str] = field(default_factory=frozenset)
+    hints: dict[str, Hint] = field(default_factory=dict)
+
+    def hint(self, service: str, hint: Hint) -> None:
+        """The first of a service counts: it says since when."""
+        if len(self.hints) < _MOST_HINTS:
+            self.hints.setdefault(service, hint)
 
 
 class Controller:
-    """``names``: all stacks that are looked after; ``heal``: look at one and put it right; ``mend``: put the engine's own things right."""
+    """``names``: all stacks that are looked after; ``heal``: look at one and put it right; ``mend``: put the engine's own things right;
+    ``told``: is given the events by which the engine says what it mended (`MENDED`) or lost (`LOST`)."""
 
     def __init__(
         self,
@@ -58,10 +81,11 @@ class Controller:
         log: Log,
         *,
         mend: Callable[[], Awaitable[Collection[str]]] | None = None,
+        told: Callable[[Event], Awaitable[None]] | None = None,
         resync: float = RESYNC,
     ) -> None:
         self._engine, self._names, self._heal, self._log = engine, names, heal, log
-        self._mend = mend
+        self._mend, self._told = mend, told
         self._resync = resync
         self._entries: dict[str, _Entry] = {}
         self._wake = asyncio.Event()
@@ -74,9 +98,11 @@ class Controller:
             group.create_task(self._tick())
             await self._dispatch(group)
 
-    def look(self, name: str) -> None:
+    def look(self, name: str, hint: Hint | None = None, service: str = "") -> None:
         """Look at this stack soon; not before its time when it failed and is to be tried again later."""
         entry = self._entries.setdefault(name, _Entry(due=None))
+        if hint is not None:
+            entry.hint(service, hint)
         if entry.working:
             entry.again = True
         elif entry.due is None or not entry.failures:
@@ -86,9 +112,20 @@ class Controller:
         """A command has worked on the stack: earlier failures do not count; what it could not do itself is tried again later."""
         entry = self._entries.setdefault(name, _Entry(due=None))
         entry.failures, entry.failed = (1 if failed else 0), frozenset(failed)
+        entry.hints = {"": Hint("a command's end", time.time())}
         if not entry.working:
             entry.due = None
             self._schedule(entry, _AFTER_COMMAND if failed else _SETTLE)
+
+    def look_later(self, name: str, delay: float) -> None:
+        """Look at this stack in so many seconds, whatever happens until then."""
+        self._schedule(self._entries.setdefault(name, _Entry(due=None)), delay)
+
+    async def look_at_all(self) -> None:
+        """A resync now: the engine puts its own things right, and every stack is looked at soon."""
+        await self._mend_engine()
+        for name in self._names():
+            self.look(name, Hint("resync", time.time()))
 
     def _schedule(self, entry: _Entry, delay: float) -> None:
         due = asyncio.get_running_loop().time() + delay
@@ -100,42 +137,56 @@ class Controller:
     async def _listen(self) -> None:
         while True:
             try:
-                async for event in self._engine.events({"type": ["container", "network", "volume"]}):
-                    self._hear(event)
+                async for event in self._engine.events({"type": _KINDS}):
+                    if event.action in (MENDED, LOST) and self._told is not None:
+                        await self._told(event)
+                    if event.action != MENDED:
+                        self._hear(event)
             except EngineError as error:
                 self._log.error("the engine's events broke off", error=str(error))
             for name in self._names():
-                self.look(name)
+                self.look(name, Hint("events were lost", time.time()))
             await asyncio.sleep(_RECONNECT)
 
     def _hear(self, event: Event) -> None:
+        telling = event.action in _TELLING or event.action.startswith("health_status")
+        hint = Hint(f"event {event.type} {event.action}", event.time_nano / 1e9) if telling else None
         if event.type == "container":
             attributes = event.actor.attributes
             name = attributes.get(labels.PROJECT, "")
             if not name or event.action.startswith(_DULL):
                 return
             entry = self._entries.get(name)
+            service = attributes.get(labels.SERVICE, "")
             if entry is not None and entry.failures:
-                if attributes.get(labels.SERVICE, "") not in entry.failed and not entry.working:
+                if hint is not None:
+                    entry.hint(service, hint)
+                if service not in entry.failed and not entry.working:
                     self._schedule(entry, _SETTLE)  # not one of our own attempts
             elif name in set(self._names()):
-                self.look(name)
+                self.look(name, hint, service)
         elif (event.type, event.action) in _ALL_STACKS:
             for name in self._names():
-                self.look(name)
+                self.look(name, hint)
 
     async def _tick(self) -> None:
+        reason = "start"
         while True:
             for name in self._names():
-                self.look(name)
-            if self._mend is not None:
-                try:
-                    mended = await self._mend()
-                    if mended:
-                        self._log.info("put right", what=", ".join(sorted(mended)))
-                except EngineError as error:
-                    self._log.error("the engine could not put itself right", error=str(error))
+                self.look(name, Hint(reason, time.time()))
+            await self._mend_engine()
             await asyncio.sleep(self._resync)
+            reason = "resync"
+
+    async def _mend_engine(self) -> None:
+        if self._mend is None:
+            return
+        try:
+            mended = await self._mend()
+            if mended:
+                self._log.info("put right", what=", ".join(sorted(mended)))
+        except EngineError as error:
+            self._log.error("the engine could not put itself right", error=str(error))
 
     # The queue.
 
@@ -157,10 +208,12 @@ class Controller:
 
     async def _work(self, name: str, entry: _Entry) -> None:
         async with self._slots:
-            found = await self._heal(name)
+            hints, entry.hints = entry.hints, {}
+            found = await self._heal(name, hints)
         entry.working = False
         if found is None:
             entry.again = False
+            entry.hints = hints | entry.hints
             self._schedule(entry, _AFTER_COMMAND)
             return
         failed = entry.failed = frozenset(found)

@@ -130,6 +130,12 @@ class Live:
     limits: Mapping[str, int | str] = field(default_factory=dict)  # what `update` can change, as it is now; {} unknown
     config_files: str = ""
     working_dir: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    restarts: int = 0  # by its restart policy, since it was last started by somebody
+    oom: bool = False
+    finished: str = ""  # RFC 3339, its last end; "" never
+    next_start: str = ""  # RFC 3339, while it waits for its restart
+    probe: str = ""  # what its last failed health check said
 
     @property
     def running(self) -> bool:

@@ -65,7 +65,19 @@ def container_live(container: Container) -> Live:
         limits=limits(container.host_config) if container.path else {},  # a remote engine's listing does not tell
         config_files=tags.get(labels.CONFIG_FILES, ""),
         working_dir=tags.get(labels.WORKING_DIR, ""),
+        labels=tags,
+        restarts=container.restart_count,
+        oom=state.oom_killed,
+        finished=state.finished_at if state.finished_at != ZERO_TIME else "",
+        next_start=container.next_start,
+        probe=_probe(container),
     )
+
+
+def _probe(container: Container) -> str:
+    health = container.state.health
+    last = health.log[-1] if health is not None and health.log else None
+    return " ".join(last.output.split())[:200] if last is not None and last.exit_code else ""
 
 
 def _anonymous(container: Container) -> Mapping[str, str]:

@@ -13,6 +13,7 @@ from composer.daemon.router import Route
 from composer.daemon.stack_api.healing import Healing
 from composer.daemon.stack_api.routes import routes
 from composer.daemon.stack_api.stacks import Place, Stacks
+from composer.daemon.stack_api.told import Told
 from composer.engine.interface import Engine
 from composer.engine.local.files import write_atomic
 from composer.engine.local.layout import Layout
@@ -58,8 +59,9 @@ class StackApi:
         place = Place(_directory(layout), version, boot_id())
         self.stacks = Stacks(engine, state, place, log)
         healing = Healing(self.stacks)
-        mend = getattr(engine.networks, "heal", None)
-        self.controller = Controller(engine, healing.names, healing.heal, log, mend=mend, resync=resync)
+        mend = getattr(engine, "mend", None)
+        told = Told(self.stacks, healing)
+        self.controller = Controller(engine, healing.names, healing.heal, log, mend=mend, told=told, resync=resync)
         self.gitops = GitopsApi(self.stacks, state, layout)
         self._task: asyncio.Task[None] | None = None
 
@@ -67,6 +69,7 @@ class StackApi:
         """Begin to look after the stacks."""
         write_atomic(self.stacks.place.directory / ".boot", self.stacks.place.boot.encode())
         self.stacks.changed = self.controller.after_command
+        self.stacks.later, self.stacks.look_at_all = self.controller.look_later, self.controller.look_at_all
         await self.gitops.start()
         self._task = asyncio.create_task(self.controller.run())
 

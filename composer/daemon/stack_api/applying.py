@@ -23,14 +23,17 @@ async def apply(
 ) -> list[Outcome]:
     """Outcomes of all actions; nothing is raised for those that failed."""
     if not plan:
+        call.did.append((project, []))
         return []
     parallel = call.options.number("parallel") or 0
     at_once = parallel if parallel > 0 else len(plan.actions) if parallel < 0 else None
     execution = call.begin(Execution(engine, project, want, have, call.progress, at_once=at_once))
     try:
-        return await execution.run(plan, patience=patience)
+        outcomes = await execution.run(plan, patience=patience)
     finally:
         call.end()
+    call.did.append((project, outcomes))
+    return outcomes
 
 
 def raise_first(outcomes: list[Outcome]) -> None:

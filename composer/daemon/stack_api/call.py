@@ -7,6 +7,7 @@ A **verb** is a coroutine function (Stacks, Call) -> the fields of its result. I
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from composer.daemon.stack_api.options import Options
 from composer.engine.errors import InvalidArgument
 from composer.errors import Diagnostic
 from composer.reconcile.execute import Execution
-from composer.reconcile.model import Progress
+from composer.reconcile.model import Outcome, Progress
 
 Line = dict[str, Any]
 
@@ -30,6 +31,8 @@ class Call:
         self.options = Options(options)
         self.emit = emit
         self.cancelled = False
+        self.began = time.time()
+        self.did: list[tuple[str, list[Outcome]]] = []  # what was done to which stack, plan by plan
         self.room: Callable[[], Awaitable[None]] | None = None  # set by who sends the lines: waits while too many are waiting
         self._execution: Execution | None = None
         self._task: asyncio.Task[None] | None = None

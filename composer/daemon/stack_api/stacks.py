@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from composer.daemon.stack_api.call import Call, Line
+from composer.daemon.stack_api.journal import Journal
 from composer.daemon.stack_api.loader import Loaded, Loader, NeedFiles
+from composer.daemon.stack_api.reconciled import reconciled
 from composer.daemon.stack_api.store import StackRow, Store
 from composer.daemon.stack_api.turns import Turns
 from composer.engine.errors import Unavailable
@@ -75,8 +77,11 @@ class Stacks:
         self.store = Store(state, place.directory)
         self.seal = Seal(place.directory.parent / "seal.key")
         self.loader = Loader(self._site, self.seal.open)
+        self.journal = Journal(state)
         self.turns = Turns()
         self.changed: Callable[[str, frozenset[str]], None] = _nobody  # the controller, when there is one
+        self.later: Callable[[str, float], None] = _never
+        self.look_at_all: Callable[[], Coroutine[Any, Any, None]] = _nothing
         self._tasks: set[asyncio.Task[None]] = set()
 
     def _site(self, name: str) -> Site:
@@ -158,7 +163,7 @@ class Stacks:
 
     async def _work(self, verb: Verb, call: Call) -> None:
         try:
-            result = await verb(self, call)
+            result = await self._told(verb, call)
         except NeedFiles as need:
             call.emit({"kind": "need", "paths": list(need.paths)})
         except SpecError as error:
@@ -172,6 +177,17 @@ class Stacks:
             call.emit({"kind": "result", "exit": EXIT_FAILED, "message": f"internal error ({type(error).__name__}); see the daemon's log"})
         else:
             call.emit({"kind": "result", "exit": EXIT_OK, **(result or {})})
+
+    async def _told(self, verb: Verb, call: Call) -> Line | None:
+        """Do it; what it did to stacks is told, whatever came of it."""
+        by = {"remove": "rm"}.get(verb.__name__, verb.__name__)
+        try:
+            return await verb(self, call)
+        finally:
+            services = call.options.names("services") if call.did else ()
+            for name in dict.fromkeys(name for name, _ in call.did):
+                outcomes = [outcome for stack, found in call.did if stack == name for outcome in found]
+                await reconciled(self, name, by, call.began, outcomes, services=services)
 
     async def close(self) -> None:
         """Interrupt what is at work and wait for its end."""
@@ -204,4 +220,12 @@ def failure(error: ComposerError) -> Line:
 
 
 def _nobody(_name: str, _failed: frozenset[str]) -> None:
+    return
+
+
+def _never(_name: str, _seconds: float) -> None:
+    return
+
+
+async def _nothing() -> None:
     return

@@ -339,6 +339,7 @@ class Container(Wire):
     network_settings: NetworkSettings = Field(default_factory=NetworkSettings)
     # Not Docker's, and shown beside it: True when the last stop was asked for by an API call (stop, kill), not the process's own end.
     stopped_by_request: bool = Field(default=False, alias="ComposerStoppedByRequest")
+    next_start: str = Field(default="", alias="ComposerNextStart")  # RFC 3339, while it waits for its restart; not Docker's
 
 
 class ContainerCreated(Wire):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from composer.engine.local.containers.parts import Parts
+from composer.engine.local.containers.parts import Parts, rfc3339, seconds
 from composer.engine.local.containers.record import MountRow, Record, Run
 from composer.engine.local.containers.registry import Held, Shown
-from composer.engine.local.lifecycle import Phase
+from composer.engine.local.lifecycle import Phase, pause
 from composer.engine.local.runtime import mounts as runtime_mounts
 from composer.engine.model import (
     ZERO_TIME,
@@ -63,7 +63,13 @@ def container(parts: Parts, held: Held, *, size_rw: int | None = None, size_root
         config=_shown(parts, held).config,
         network_settings=network_settings(parts, record, run),
         stopped_by_request=run.requested and not run.phase.alive,
+        next_start=_next_start(run) if run.phase is Phase.RESTARTING else "",
     )
+
+
+def _next_start(run: Run) -> str:
+    began, ended = seconds(run.started_at), seconds(run.finished_at)
+    return rfc3339(int((ended + pause(run.attempts, ran=ended - began)) * 10**9))
 
 
 def _shown(parts: Parts, held: Held) -> Shown:
