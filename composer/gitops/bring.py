@@ -13,7 +13,7 @@ from typing import Protocol
 from composer.errors import ComposerError, SpecError
 from composer.gitops.content import lay_out
 from composer.gitops.desired import Desired, Places, desired, problems
-from composer.gitops.errors import RefGone, RemoteLost
+from composer.gitops.errors import RefGone, Refused, RemoteLost
 from composer.gitops.gate import Gate, healthy
 from composer.gitops.git.mirror import Mirror
 from composer.gitops.git.run import GitFailed
@@ -33,7 +33,7 @@ from composer.gitops.model import (
     Event,
     Source,
 )
-from composer.gitops.opened import Open
+from composer.gitops.opened import Open, Opened
 from composer.gitops.stacks import Spot, spots
 from composer.gitops.window import is_open, window
 
@@ -67,7 +67,7 @@ class Bringing:
 
     def __init__(self, ground: Ground, notes: Notes, mirror: Mirror, places: Places, opened: Open, mask: Mask) -> None:
         self._ground, self._notes, self._mirror = ground, notes, mirror
-        self._places, self._opened, self._mask = places, opened, mask
+        self._places, self._open, self._mask = places, opened, mask
 
     async def run(self, spot: Spot, order: Order) -> None:
         app = self._notes.app(spot.folder) or App("", spot.folder, since=self._ground.clock())
@@ -120,7 +120,7 @@ class Bringing:
         begun = self._ground.clock()
         back = commit != order.commit
         try:
-            wish = await self._wish(spot, commit)
+            wish = await self.wish(spot.folder, commit)
         except (SpecError, ComposerError) as error:
             if isinstance(error, RemoteLost | RefGone):
                 raise
@@ -156,14 +156,21 @@ class Bringing:
         else:
             await self._succeeded(app, spot, wish, order, begun, result)
 
-    async def _wish(self, spot: Spot, commit: str) -> Desired:
-        """What the commit wants, laid out. An older commit's files are looked for where they were then."""
+    async def wish(self, folder: str, commit: str) -> Desired:
+        """What the commit wants of the stack in ``folder``, laid out. SpecError, Refused, Undecryptable, TooBig."""
         tree = await Tree.of(self._mirror, commit)
-        there = next((one for one in spots(tree, self._notes.source.path) if one.folder == spot.folder), spot)
+        there = next((one for one in spots(tree, self._notes.source.path) if one.folder == folder), None)
+        if there is None:
+            raise Refused(f"commit {commit[:12]} has no stack in {folder or self._notes.source.path}")
         wish = await desired(self._notes.source, there, tree, self._places, self._opened, self._ground.seal)
-        self._mask.learn(wish.hidden)
         await lay_out(wish.layout, tree)
         return wish
+
+    def _opened(self, path: str, data: bytes) -> Opened:
+        """What is decrypted is hidden from then on, also in the message that says what is wrong with it."""
+        found = self._open(path, data)
+        self._mask.learn(found.values)
+        return found
 
     def _emptied(self, app: App, wish: Desired) -> str:
         if wish.stack.services or self._notes.source.allow_empty:

@@ -18,8 +18,9 @@ from composer.gitops.follow import Follower, Wish
 from composer.gitops.ground import Ground
 from composer.gitops.mask import Mask
 from composer.gitops.model import App, Event, Row, Source, Suspension
-from composer.gitops.opened import Open, Opened
+from composer.gitops.opened import Open
 from composer.gitops.read import source_of
+from composer.gitops.secrets import opener
 from composer.gitops.store import Store
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -35,9 +36,17 @@ class Fleet:
         self._followers: dict[str, Follower] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    def start(self) -> None:
+    async def start(self) -> None:
+        """Lay out again what a reboot took from tmpfs, before anybody starts what mounts it; then follow."""
         for name in self.store.names():
             self._follow(name)
+            await self._followers[name].restore()
+
+    def run(self) -> None:
+        """Begin to follow."""
+        for name, follower in self._followers.items():
+            if name not in self._tasks:
+                self._tasks[name] = asyncio.create_task(follower.run())
 
     async def close(self) -> None:
         for name in list(self._tasks):
@@ -46,7 +55,6 @@ class Fleet:
     def _follow(self, name: str) -> Follower:
         follower = Follower(self.ground, self.store, name, self._opened, self._told, self.mask)
         self._followers[name] = follower
-        self._tasks[name] = asyncio.create_task(follower.run())
         return follower
 
     async def _leave(self, name: str) -> None:
@@ -58,7 +66,7 @@ class Fleet:
                 await task
 
     def _opened(self, source: Source) -> Open:
-        return lambda path, data: Opened(data)
+        return opener(source.age_keys)
 
     async def _told(self, source: Source, event: Event) -> None:
         return
@@ -88,6 +96,7 @@ class Fleet:
                 row = replace(row, standing=Row(source).standing)
         await self.store.keep(row)
         follower = self._follow(source.name)
+        self.run()
         await follower.sync(Wish("by hand"))
         return self.status(source.name)
 
@@ -101,6 +110,7 @@ class Fleet:
                 result = await self.ground.stacks.down(app.stack, volumes=volumes)
                 if not result.ok:
                     self._follow(name)
+                    self.run()
                     raise Refused(f"stack {app.stack} cannot be removed: {result.message}")
                 gone.append(app.stack)
         if not down and any(app.content for app in row.apps.values()):

@@ -101,6 +101,18 @@ class Follower:
 
     # The loop.
 
+    async def restore(self) -> None:
+        """After a reboot tmpfs is empty: decrypt again what the stacks mount. What cannot be is logged; the stacks say what they lack."""
+        for app in self.row.apps.values():
+            names = [name for name in app.content if (self.places.secrets / name).exists() or (self.places.content / name).exists()]
+            if not app.secrets or not app.applied or len(names) == len(app.content):
+                continue
+            try:
+                bringing = Bringing(self._ground, self, self.mirror, self.places, self._opened(self.source), self._mask)
+                await bringing.wish(app.folder, app.applied)
+            except ComposerError as error:
+                self._ground.log.error("secrets cannot be decrypted again", source=self.name, stack=app.stack, error=error.message)
+
     def wake(self, wish: Wish | None = None) -> None:
         """Look soon."""
         if wish is not None:

@@ -1,5 +1,5 @@
 """The override file of ours: mounts, build contexts, secrets and configs that are files of the repository, at the places where they are
-laid out; and a mark on services that hold decrypted values (`labels.SEALED`: the engine keeps them encrypted at rest).
+laid out; and a mark on services that hold decrypted values (`SEALED`: the engine keeps them encrypted at rest).
 
 It is written in YAML's flow style, which is JSON but for ``!reset``. Source: Compose Specification, chapter "Merge and override".
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from composer.engine.local.seal import SEALED
 from composer.gitops.errors import Refused
 from composer.gitops.git.tree import Entry, Found
 from composer.gitops.opened import Opened
@@ -22,7 +23,6 @@ from composer.spec.normal import normal
 if TYPE_CHECKING:
     from composer.gitops.desired import Reader
 
-SEALED = "composer.sealed"
 _RESET = "!reset null"
 _SHORTEST = 4  # characters: a shorter secret is in too many texts to be looked for
 

@@ -38,7 +38,8 @@ class GitopsApi:
             if self._fleet is None:
                 await asyncio.to_thread(_import)
                 self._fleet = self._made()
-                self._fleet.start()
+                await self._fleet.start()
+                self._fleet.run()
         return self._fleet
 
     def _made(self) -> Fleet:

@@ -17,7 +17,7 @@ from composer.daemon.stack_api.store import StackRow, Store
 from composer.daemon.stack_api.turns import Turns
 from composer.engine.errors import Unavailable
 from composer.engine.interface import Engine
-from composer.engine.local.seal import Seal
+from composer.engine.local.seal import KEY_FILE, Seal
 from composer.engine.local.state import State
 from composer.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ComposerError, SpecError, UsageError
 from composer.reconcile.execute import Cancelled
@@ -75,7 +75,7 @@ class Stacks:
         self.place = place
         self.log = log
         self.store = Store(state, place.directory)
-        self.seal = Seal(place.directory.parent / "seal.key")
+        self.seal = Seal(place.directory.parent / KEY_FILE)
         self.loader = Loader(self._site, self.seal.open)
         self.journal = Journal(state)
         self.turns = Turns()

@@ -14,6 +14,8 @@ from pathlib import Path
 from composer.engine.errors import Unavailable
 from composer.engine.local.files import write_atomic
 
+KEY_FILE = "seal.key"  # in the root
+SEALED = "composer.sealed"  # a container's label: its configuration holds decrypted secrets
 _KEY = 64  # bytes: AES-256-SIV
 
 

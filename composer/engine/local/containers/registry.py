@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from composer.engine.errors import Conflict, InvalidArgument, NotFound
 from composer.engine.local.containers.record import Record, Run
+from composer.engine.local.containers.sealing import SealedRecords
+from composer.engine.local.seal import KEY_FILE, Seal
 from composer.engine.local.state import State, Table
 from composer.engine.model import HostConfig, ProcessConfig
 
@@ -62,7 +64,8 @@ class Registry:
     """All rows of containers. Lookups are from memory; names are reserved before anything is made."""
 
     def __init__(self, state: State) -> None:
-        self._records: Table[Record] = Table(state, "container", encode=Record.encode, decode=Record.decode)
+        rows = SealedRecords(Seal(state.path.parent / KEY_FILE))
+        self._records: Table[Record] = Table(state, "container", encode=rows.encode, decode=rows.decode)
         self._runs: Table[Run] = Table(state, "run", encode=Run.encode, decode=Run.decode)
         self._held: dict[str, Held] = {key: Held(record, self._runs.get(key) or Run()) for key, record in self._records.items()}
         self._names: dict[str, str] = {held.name: held.id for held in self._held.values()}
