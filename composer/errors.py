@@ -8,7 +8,8 @@ are converted at the edge that calls them: ``raise X(...) from error``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from composer.record import record
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -40,7 +41,7 @@ class UsageError(ComposerError):
     exit_code = EXIT_USAGE
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mark:
     """A place in a file; ``line`` and ``column`` count from 1."""
 
@@ -52,7 +53,7 @@ class Mark:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Diagnostic:
     """One finding about a file. ``chain``: the include/extends steps that led here, outermost first."""
 

@@ -6,8 +6,8 @@ Each rule is a function from a `Scene` to findings; `RULES` lists them. Source: 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
+from composer.record import record
 from composer.spec.model import FileObject, Grant, Service
 from composer.spec.problems import Problems, did_you_mean
 from composer.spec.tree import Node, locate
@@ -15,7 +15,7 @@ from composer.spec.tree import Node, locate
 FILE_ACTIONS = ("rebuild", "restart")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Scene:
     """What is checked. `tree`: the whole stack in long form, for places. `spoilt`: services of which something was left out already."""
 

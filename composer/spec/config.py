@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from composer.errors import ComposerError, Diagnostic, UsageError
+from composer.record import record
 from composer.spec.emit import to_yaml
 from composer.spec.load import Options, load
 from composer.spec.model import Service, Stack
@@ -21,7 +21,7 @@ from composer.spec.read import Need, Request
 from composer.spec.variables import variables_table
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ConfigOptions:
     """The flags of `config`. `view`: "" for the model, or services, volumes, networks, images, models, profiles, environment, variables.
 
@@ -45,7 +45,7 @@ class ConfigOptions:
     explain_variable: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Output:
     """What is printed, and the warnings that go beside it."""
 

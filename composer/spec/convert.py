@@ -5,14 +5,17 @@ What a model refuses is reported and left out, and the rest is tried again, so t
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
-
 from composer.spec.model.base import Fault, Spec, Unfit
 from composer.spec.problems import Problems, did_you_mean
 from composer.spec.schema import dotted
 from composer.spec.tree import MAPPING, SCALAR, Node, locate
 
-M = TypeVar("M", bound=Spec)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    M = TypeVar("M", bound=Spec)
+
 _ROUNDS = 20
 
 

@@ -5,7 +5,10 @@ On plain data, before the models. Source: the Compose Specification; what docker
 
 from __future__ import annotations
 
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 NAMESPACES = ("network_mode", "ipc", "pid", "uts", "cgroup")
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from composer.spec.scalars import go_float, resolve
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./$\u00a1-\ud7ff\ue000-\ufefe][^\x00-\x1f\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]*")
 _CONFUSING = re.compile(r": |:$| #|\s$")

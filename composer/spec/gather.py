@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 
+from composer.record import changed, record
 from composer.spec.interpolate import interpolate
 from composer.spec.merge import merge, merge_services, unique, untagged
 from composer.spec.parse import parse
@@ -24,7 +24,7 @@ from composer.spec.tree import MAPPING, SCALAR, SEQUENCE, Base, Node, Source, pl
 SECTIONS = ("services", "networks", "volumes", "secrets", "configs", "models")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Place:
     """Where a file is read: what its paths stand on, which variables it sees, and the steps that led to it."""
 
@@ -34,20 +34,20 @@ class Place:
     included: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
 class Gathering:
     """The state of one load while its files come together. `used`: the variables that were seen to be set, with their values.
 
     `trace`: remembers where things came from, for who asks to have them explained; None costs nothing.
     """
 
-    shelf: Shelf
-    problems: Problems
-    interpolates: bool = True
-    used: dict[str, str] = field(default_factory=dict)
-    trace: Trace | None = None
-    _raw: dict[tuple[str, str, int], list[Node]] = field(default_factory=dict)
-    _files: dict[tuple[str, str, int], list[Node]] = field(default_factory=dict)
+    def __init__(self, shelf: Shelf, problems: Problems, interpolates: bool = True, trace: Trace | None = None) -> None:
+        self.shelf = shelf
+        self.problems = problems
+        self.interpolates = interpolates
+        self.used: dict[str, str] = {}
+        self.trace = trace
+        self._raw: dict[tuple[str, str, int], list[Node]] = {}
+        self._files: dict[tuple[str, str, int], list[Node]] = {}
 
     def stack(self, paths: tuple[str, ...], place: Place) -> Node | None:
         """The tree of files merged in order, free of what is wrong in it; None when there is nothing."""
@@ -64,7 +64,7 @@ class Gathering:
             self.problems.error("spec.type", "services must be a mapping", services, "each service by its name")
         document = self._extends(document, tree, path, place)
         own = document
-        document = self._include(document, replace(place, included=(*place.included, path)))
+        document = self._include(document, changed(place, included=(*place.included, path)))
         if self.trace is not None:
             self.trace.documents.append(own)  # after those that it includes
         tree = untagged(document) if tree is None else merge(tree, document, self.problems)
@@ -206,16 +206,16 @@ class Gathering:
         return document
 
 
-@dataclass(slots=True)
 class _Extends:
     """Resolves `extends` among the services of one document."""
 
-    gathering: Gathering
-    services: Node
-    earlier: Node | None
-    path: str
-    place: Place
-    _done: dict[str, Node] = field(default_factory=dict)
+    def __init__(self, gathering: Gathering, services: Node, earlier: Node | None, path: str, place: Place) -> None:
+        self.gathering = gathering
+        self.services = services
+        self.earlier = earlier
+        self.path = path
+        self.place = place
+        self._done: dict[str, Node] = {}
 
     def service(self, name: str, seen: tuple[tuple[str, str], ...], service: Node) -> Node:
         if name in self._done:

@@ -11,20 +11,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal
 
+from composer.record import record
 from composer.spec.problems import Problems
 from composer.spec.tree import MAPPING, SCALAR, Node
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    Operator = Literal["", "-", ":-", "?", ":?", "+", ":+"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPERATOR = re.compile(r":?[-?+]")
 _DEEP = 50
 
-Operator = Literal["", "-", ":-", "?", ":?", "+", ":+"]
 
-
-@dataclass(frozen=True, slots=True)
+@record
 class Variable:
     """One use of a variable; `word` is what stands behind the operator, `end` where the use ends in the text."""
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 from composer.errors import SpecError
+from composer.record import record
 from composer.spec.check import Scene, check
 from composer.spec.convert import plain_data, to_model
 from composer.spec.defaults import fill_name, fill_service, fill_targets
@@ -30,8 +29,12 @@ from composer.spec.shelf import Shelf
 from composer.spec.short import lengthen
 from composer.spec.tree import MAPPING, Node
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-@dataclass(frozen=True, slots=True)
+
+@record
 class Options:
     """Which steps are done; all, unless `config` was told otherwise.
 

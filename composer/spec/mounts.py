@@ -6,7 +6,10 @@ services, "volumes"; unknown options are ignored as docker compose ignores them.
 
 from __future__ import annotations
 
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 _PROPAGATION = frozenset(("rprivate", "private", "rshared", "shared", "rslave", "slave"))
 

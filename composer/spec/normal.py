@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Literal
 
 from composer.spec.model import Config, DeviceRate, DeviceWeight, Secret, Service, ServiceModel, ServiceNetwork, Spec, Stack, Ulimit
 from composer.spec.model.base import ALWAYS, HIDDEN, FieldInfo, compiled
 from composer.spec.scalars import Timestamp
 
-Form = Literal["json", "yaml"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Literal
+
+    Form = Literal["json", "yaml"]
+
 SECTIONS = ("networks", "volumes", "secrets", "configs", "models")
 
 

@@ -8,13 +8,15 @@ Source: YAML 1.2.2; the merge key of YAML 1.1 (yaml.org/type/merge.html).
 
 from __future__ import annotations
 
-from typing import Any
-
 import yaml
 
 from composer.spec.problems import Problems
 from composer.spec.scalars import resolve, text_of
 from composer.spec.tree import MAPPING, SCALAR, SEQUENCE, Node, Source
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 BYTES = 8 * 1024 * 1024  # the largest stack file that is read
 DEPTH = 100

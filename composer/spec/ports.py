@@ -6,12 +6,13 @@ Source: Compose Specification, services, "ports"; the corners are those of Docke
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+
+from composer.record import record
 
 _PROTOCOLS = ("tcp", "udp", "sctp")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PortForm:
     """One port in long form."""
 

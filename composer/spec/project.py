@@ -9,9 +9,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from composer.errors import SpecError
+from composer.record import record
 from composer.spec.dotenv import parse_env
 from composer.spec.problems import Problems
 from composer.spec.read import NAMES, OVERRIDES, Request
@@ -22,7 +22,7 @@ _YES = ("1", "t", "true", "y", "yes", "on")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Frame:
     """`environment`: what `${...}` sees. `name`: from the flag or a variable; "" leaves it to the file, and then to `default_name`."""
 

@@ -9,8 +9,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from types import MappingProxyType
+
+from composer.record import changed, record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Loaded = Any
 
 MAX_FILE = 64 * 1024 * 1024
 MAX_ROUNDS = 64  # a chain of includes this long is a mistake
@@ -25,7 +32,7 @@ OVERRIDES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Content:
     """What is at a path: `data`, or why there is none: missing, a directory, or unreadable (`problem` says how)."""
 
@@ -42,11 +49,12 @@ class Content:
         return "not found" if self.missing else self.problem or "cannot be read"
 
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 MISSING = Content(missing=True)
 DIRECTORY = Content(directory=True)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Request:
     """What to load. Paths are absolute, but a file may be "-": standard input (its content is under the key "-").
 
@@ -60,15 +68,17 @@ class Request:
     cwd: str = "/"
     profiles: tuple[str, ...] = ()
     env_files: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    contents: Mapping[str, Content] = field(default_factory=dict, repr=False)
+    environment: Mapping[str, str] = _NOTHING
+    contents: Mapping[str, Content] = _NOTHING
+
+    __hidden__ = ("environment", "contents")
 
     def with_contents(self, more: Mapping[str, Content]) -> Request:
         """This request knowing more."""
-        return replace(self, contents={**self.contents, **more})
+        return changed(self, contents={**self.contents, **more})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Need:
     """The load cannot go on without the contents of these paths."""
 
@@ -94,9 +104,6 @@ def read_content(path: str) -> Content:
 
 def _limited(data: bytes) -> Content:
     return Content(data=data) if len(data) <= MAX_FILE else Content(problem=f"is larger than {MAX_FILE // 1024 // 1024} MiB")
-
-
-Loaded = Any
 
 
 def load_from_disk(request: Request, load: Callable[[Request], Loaded | Need], read: Callable[[str], Content] = read_content) -> Loaded:

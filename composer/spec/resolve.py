@@ -6,7 +6,6 @@ Source: Compose Specification; precedence as docker compose has it: `environment
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from composer.spec.convert import plain_data
 from composer.spec.dotenv import parse_env, parse_raw
@@ -15,6 +14,10 @@ from composer.spec.scalars import text_of
 from composer.spec.shelf import Shelf
 from composer.spec.tree import MAPPING, SEQUENCE, Node, Source
 from composer.spec.trie import Trie, rewrite
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _PASSED: Trie[bool] = Trie({"services.*.environment": True, "services.*.build.args": True})
 

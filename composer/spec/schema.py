@@ -11,11 +11,14 @@ import json
 import re
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 from composer.spec.problems import Problems, did_you_mean
 from composer.spec.scalars import text_of
 from composer.spec.tree import MAPPING, SCALAR, Node, plain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _WORDS = {
     "object": "a mapping",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable
-from typing import Any
 
 from composer.spec.mounts import parse_mount
 from composer.spec.ports import check_address, check_published, parse_ports
@@ -18,6 +17,10 @@ from composer.spec.scalars import text_of
 from composer.spec.tree import MAPPING, SCALAR, SEQUENCE, Node
 from composer.spec.trie import Trie, rewrite
 from composer.spec.words import split
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 Form = Callable[[Node, Problems], "Node | None"]
 

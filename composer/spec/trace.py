@@ -6,12 +6,12 @@ Nodes carry the place of the value that won; a `Trace` has the ones that lost. A
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from composer.record import record
 from composer.spec.tree import Node
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Extended:
     """`merged` is the service `own` over `base`, which `target` (the value of `extends`, or of its `service`) asked for."""
 
@@ -21,7 +21,7 @@ class Extended:
     target: Node
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Included:
     """The variables of an included file: `lookup` is those of the files `paths` beneath `outer`. `entry`: what asked for the include."""
 
@@ -31,10 +31,10 @@ class Included:
     entry: Node
 
 
-@dataclass(slots=True)
 class Trace:
     """`documents`: in the order of merging, services as `extends` made them. `extended`: by the id of what came out."""
 
-    documents: list[Node] = field(default_factory=list)
-    extended: dict[int, Extended] = field(default_factory=dict)
-    included: list[Included] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.documents: list[Node] = []
+        self.extended: dict[int, Extended] = {}
+        self.included: list[Included] = []

@@ -6,12 +6,12 @@ or `>`: `Split.rest` is what was left out then.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from composer.record import record
 
 _ENDS = frozenset(";&|<>")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Split:
     """The words, and the ignored rest of the line."""
 

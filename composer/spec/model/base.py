@@ -14,13 +14,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, Literal, Self, dataclass_transform, get_args, get_origin
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar, Self, dataclass_transform
+
+    Loc = tuple[Any, ...]
+    _Check = Callable[[Any, Loc, list["Fault"]], Any]
+else:
+
+    def dataclass_transform(**_):
+        return lambda cls: cls
+
 
 HIDDEN = "hidden"  # fields that are ours, not the file's: never printed
 IN_JSON = "json"  # printed in JSON even when unset
 ALWAYS = "both"  # printed even when unset
-
-Loc = tuple[Any, ...]
 
 
 class Fault:
@@ -81,9 +90,6 @@ def Field(*, default: Any = ..., default_factory: Callable[[], Any] | None = Non
 def _annotations(cls: type) -> dict[str, str]:
     found: dict[str, str] = vars(cls).get("__annotations__", {})  # as text, those of bases not among them; `inspect` is slow to import
     return {name: text for name, text in found.items() if not text.startswith("ClassVar")}
-
-
-_Check = Callable[[Any, Loc, list[Fault]], Any]
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
@@ -251,9 +257,9 @@ def _check(annotation: str, scope: Mapping[str, Any]) -> tuple[_Check, type | No
     outer, bracket, inner = annotation.removesuffix("]").partition("[")
     if bracket and outer in _MANY:
         return _MANY[outer](_check(inner.removeprefix("str, ").removesuffix(", ..."), scope)[0]), None, None
-    found = _literal(inner) if outer == "Literal" else scope.get(annotation) or _PLAIN.get(annotation)
-    if get_origin(found) is Literal:
-        found = one_of(*get_args(found))
+    found: Any = _literal(inner) if outer == "Literal" else scope.get(annotation) or _PLAIN.get(annotation)
+    if not isinstance(found, type) and hasattr(found, "__args__"):
+        found = one_of(*found.__args__)  # the name of a Literal
     if isinstance(found, Kind):
         return _of_kind(found), found.exact, found.render
     if isinstance(found, type) and issubclass(found, Spec):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from composer.errors import ComposerError, Diagnostic, SpecError
 from composer.spec.model.base import Field, Spec
@@ -12,6 +11,10 @@ from composer.spec.model.network import Network
 from composer.spec.model.service import Service
 from composer.spec.model.values import Whole
 from composer.spec.model.volume import Volume
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Model(Spec):

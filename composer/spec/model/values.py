@@ -7,11 +7,14 @@ To mypy they are the types that they are read into. A number in quotes may be al
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
 
 from composer.spec.model.base import Kind, Wrong
 from composer.spec.scalars import short_float, text_of
 from composer.spec.units import format_duration, parse_duration, parse_size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _FLAGS = {**dict.fromkeys(("true", "yes", "y", "on"), True), **dict.fromkeys(("false", "no", "n", "off"), False)}
 _MODE_HINT = "octal permissions, such as 0440"
