@@ -7,18 +7,17 @@ Each view is one of docker compose's: the model as YAML or JSON, or names, image
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 from composer.errors import ComposerError, Diagnostic, UsageError
 from composer.record import record
-from composer.spec.emit import to_yaml
 from composer.spec.load import Options, load
 from composer.spec.model import Service, Stack
-from composer.spec.normal import service_hash, to_normal
-from composer.spec.raw import raw_model
 from composer.spec.read import Need, Request
-from composer.spec.variables import variables_table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @record
@@ -110,25 +109,39 @@ def _load_options(options: ConfigOptions) -> Options:
 
 
 def _uninterpolated(request: Request, options: ConfigOptions) -> Output | Need:
+    from composer.spec.raw import raw_model
+
     made = raw_model(request, _load_options(options))
     if isinstance(made, Need):
         return made
     if options.view == "variables":
+        from composer.spec.variables import variables_table
+
         return Output(variables_table(made.tree, options.format), made.warnings)
-    text = json.dumps(made.data, indent=2, ensure_ascii=False) + "\n" if options.format == "json" else to_yaml(made.data)
-    return Output("" if options.quiet else text, made.warnings)
+    return Output("" if options.quiet else _text(made.data, options.format), made.warnings)
 
 
 def _model(stack: Stack, options: ConfigOptions) -> str:
-    if options.format == "json":
-        data = to_normal(stack, "json")
-        text = json.dumps(dict(sorted(data.items())), indent=2, ensure_ascii=False) + "\n"
-    else:
-        text = to_yaml(to_normal(stack, "yaml"))
+    from composer.spec.normal import to_normal
+
+    data = to_normal(stack, "json" if options.format == "json" else "yaml")
+    text = _text(dict(sorted(data.items())) if options.format == "json" else data, options.format)
     return text.replace("$", "$$")  # so that what is printed means the same when it is read again
 
 
+def _text(data: dict[str, Any], form: str) -> str:
+    if form == "json":
+        import json
+
+        return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    from composer.spec.emit import to_yaml
+
+    return to_yaml(data)
+
+
 def _hashes(stack: Stack, wanted: str) -> str:
+    from composer.spec.normal import service_hash
+
     names = sorted(stack.services) if wanted == "*" else sorted(wanted.split(","))
     for name in names:
         if name not in stack.services:

@@ -6,9 +6,6 @@ shows some empty objects; YAML is the other way round.
 
 from __future__ import annotations
 
-import hashlib
-import json
-
 from composer.spec.model import Config, DeviceRate, DeviceWeight, Secret, Service, ServiceModel, ServiceNetwork, Spec, Stack, Ulimit
 from composer.spec.model.base import ALWAYS, HIDDEN, FieldInfo, compiled
 from composer.spec.scalars import Timestamp
@@ -109,6 +106,8 @@ def service_hash(service: Service) -> str:
     if service.env_file:
         files = [file.path if file.required else {"path": file.path, "required": False} for file in service.env_file]
         data = _with(data, "env_file", files)
+    import hashlib  # slow to import
+
     return hashlib.sha256(go_json(data).encode()).hexdigest()
 
 
@@ -119,6 +118,8 @@ def _with(data: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
 
 def go_json(data: Any) -> str:
     """JSON as Go's encoder has it: compact, with `<`, `>`, `&` and the line separators escaped."""
+    import json
+
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")

@@ -5,8 +5,6 @@ Source: Compose Specification, services, "ports"; the corners are those of Docke
 
 from __future__ import annotations
 
-import ipaddress
-
 from composer.record import record
 
 _PROTOCOLS = ("tcp", "udp", "sctp")
@@ -59,6 +57,10 @@ def _parts(text: str) -> tuple[str, str, str, str]:
 
 def check_address(ip: str) -> None:
     """ValueError when `ip` is no IPv4 or IPv6 address."""
+    if ip in ("0.0.0.0", "127.0.0.1", "::1", "::"):
+        return
+    import ipaddress  # slow to import
+
     try:
         ipaddress.ip_address(ip.split("%", 1)[0])
     except ValueError as error:

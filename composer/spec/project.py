@@ -12,14 +12,13 @@ from collections.abc import Mapping
 
 from composer.errors import SpecError
 from composer.record import record
-from composer.spec.dotenv import parse_env
 from composer.spec.problems import Problems
 from composer.spec.read import NAMES, OVERRIDES, Request
 from composer.spec.shelf import Shelf, parent
 from composer.spec.tree import Base, Source
 
 _YES = ("1", "t", "true", "y", "yes", "on")
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_NAME = r"[a-z0-9][a-z0-9_-]*"
 
 
 @record
@@ -130,6 +129,8 @@ def read_env(
             if required or content.problem:
                 problems.error("spec.env-file", f"couldn't find env file: {shelf.shown(path)} {content.why}")
             continue
+        from composer.spec.dotenv import parse_env  # many a stack has none
+
         source = Source(shelf.shown(path), path, content.data)
         found = parse_env(source, environment, problems, before=found)
     return found
@@ -137,7 +138,7 @@ def read_env(
 
 def check_name(name: str, problems: Problems) -> None:
     """An error when `name` cannot name a stack."""
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(_NAME, name):
         message = (
             f'invalid project name "{name}": must consist only of lowercase alphanumeric characters, hyphens, and underscores '
             "as well as start with a letter or number"

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 SCALAR, MAPPING, SEQUENCE = 0, 1, 2
 SHOWN = 200  # columns of a line that a diagnostic shows
-_WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
-_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_BREAK = "\r\n|[\n\r\x85\u2028\u2029]"
 
 
 @record
@@ -33,7 +32,7 @@ class Base:
 
     def resolve(self, path: str) -> str:
         """`path` made absolute and free of `.` and `..`; absolute paths are left as they are written, Windows' too."""
-        if not path or path.startswith("/") or _WINDOWS.match(path):
+        if not path or path[0] == "/" or _is_windows(path):
             return path
         if path == "~" or path.startswith("~/"):
             path = self.home + path[1:]
@@ -70,8 +69,12 @@ class Source:
     def line(self, number: int) -> str | None:
         """The text of a line (from 1), or None when there is no such line."""
         if self._lines is None:
-            self._lines = _BREAK.split(decode(self.data))
+            self._lines = re.split(_BREAK, decode(self.data))
         return self._lines[number - 1] if 0 < number <= len(self._lines) else None
+
+
+def _is_windows(path: str) -> bool:
+    return path.startswith("\\\\") or (path[1:2] == ":" and path[2:3] in ("/", "\\") and path[0].isascii() and path[0].isalpha())
 
 
 def decode(data: bytes) -> str:

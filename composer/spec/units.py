@@ -11,8 +11,8 @@ import re
 
 _NS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _NS |= {"d": 24 * _NS["h"], "w": 7 * 24 * _NS["h"]}
-_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([a-zµμ]+)")
-_SIZE = re.compile(r"(\d+(?:\.\d*)?(?:e\d+)?|\.\d+) ?([a-z]*)", re.IGNORECASE)
+_PART = r"(\d+(?:\.\d*)?|\.\d+)([a-zµμ]+)"  # compiled when first needed, as are all patterns here: compiling takes a start's time
+_SIZE = r"(?i:(\d+(?:\.\d*)?(?:e\d+)?|\.\d+) ?([a-z]*))"
 _POWER = {"": 0, "b": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _MAX = 2**63 - 1
 
@@ -24,7 +24,7 @@ def parse_duration(text: str) -> int:
         return 0
     total, at = 0, 0
     while at < len(body):
-        part = _PART.match(body, at)
+        part = re.compile(_PART).match(body, at)
         if part is None or part[2] not in _NS:
             raise ValueError(f"'{text}' is no duration")
         total += _scaled(part[1], _NS[part[2]])
@@ -63,7 +63,7 @@ def _decimal(value: int, unit: int) -> str:
 
 def parse_size(text: str) -> int:
     """Bytes of `text`; ValueError, in a user's words, when it is no size."""
-    match = _SIZE.fullmatch(text.strip()) if len(text) < 64 else None
+    match = re.fullmatch(_SIZE, text.strip()) if len(text) < 64 else None
     if match is None:
         raise ValueError(f"invalid size: '{text}'")
     suffix = match[2].lower()

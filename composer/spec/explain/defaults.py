@@ -6,7 +6,7 @@ Source: Compose Specification; the engine's defaults are Docker's.
 from __future__ import annotations
 
 from composer.spec.explain.route import Path
-from composer.spec.schema import Rule, root
+from composer.spec.schema import Rule, by_pattern, root
 from composer.spec.trie import Trie
 
 IMPLIED: Trie[str] = Trie(
@@ -94,4 +94,5 @@ def _inside(rule: Rule, step: str | int) -> list[Rule]:
         return [rule.items] if rule.items is not None else []
     if step in rule.properties:
         return [rule.properties[step]]
-    return [inner for pattern, inner in rule.patterns if pattern.search(step)][:1]
+    inner = by_pattern(rule, step)
+    return [inner] if inner is not None else []
