@@ -39,7 +39,11 @@ class LateStacks:
         self._router.set_result(Router(self._api.routes()))
 
     def routes(self) -> list[Route]:
-        return [Route("POST", "/composer/v1/{verb}", self.serve), Route("POST", "/composer/v1/gitops/{verb}", self.serve)]
+        return [
+            Route("POST", "/composer/v1/{verb}", self.serve),
+            Route("POST", "/composer/v1/gitops/{verb:path}", self.serve),
+            Route("GET", "/metrics", self.serve),
+        ]
 
     async def serve(self, request: Request) -> Answer:
         router = await asyncio.shield(self._router)

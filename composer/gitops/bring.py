@@ -13,7 +13,7 @@ from typing import Protocol
 from composer.errors import ComposerError, SpecError
 from composer.gitops.content import lay_out
 from composer.gitops.desired import Desired, Places, desired, problems
-from composer.gitops.errors import RefGone, Refused, RemoteLost
+from composer.gitops.errors import Refused, TooBig
 from composer.gitops.gate import Gate, healthy
 from composer.gitops.git.mirror import Mirror
 from composer.gitops.git.run import GitFailed
@@ -121,9 +121,7 @@ class Bringing:
         back = commit != order.commit
         try:
             wish = await self.wish(spot.folder, commit)
-        except (SpecError, ComposerError) as error:
-            if isinstance(error, RemoteLost | RefGone):
-                raise
+        except (SpecError, Refused, TooBig) as error:  # the commit's fault; anything else may go away by itself
             why = "\n".join(problems(error)) if isinstance(error, SpecError) else error.message
             await self._refuse(app, commit, why, order, begun)
             return

@@ -15,10 +15,10 @@ from composer.engine.errors import Unavailable
 from composer.engine.local.files import remove_tree
 from composer.gitops.errors import Refused, TooBig
 from composer.gitops.git.tree import Entry, Tree
+from composer.gitops.memory import in_memory
 from composer.gitops.override import Layout
 
 TREE_MAX = 1 << 30  # bytes of one directory that is laid out
-_MEMORY = ("tmpfs", "ramfs")
 
 
 async def lay_out(layout: Layout, tree: Tree) -> None:
@@ -86,14 +86,10 @@ def _write_all(root: Path, entries: Mapping[str, Entry], blobs: Mapping[str, byt
 
 
 def write_secrets(directory: Path, secrets: Mapping[str, bytes]) -> None:
-    """Blocking. Unavailable: the directory is not in memory, or cannot be written."""
+    """Blocking. ``directory``: of one source, in the daemon's. Unavailable: it cannot be in memory, or cannot be written."""
+    in_memory(directory.parent)
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if file_system(directory) not in _MEMORY:
-            raise Unavailable(
-                f"decrypted secrets may lie in memory only, and {directory} is on {file_system(directory)}",
-                hint="let the daemon's run directory be on tmpfs: composer engine serve --run /run/composer",
-            )
+        directory.mkdir(mode=0o700, exist_ok=True)
         for name, data in secrets.items():
             path = directory / name
             if path.exists():
@@ -106,18 +102,6 @@ def write_secrets(directory: Path, secrets: Mapping[str, bytes]) -> None:
             os.rename(aside, path)
     except OSError as error:
         raise Unavailable(f"cannot write a decrypted secret: {error.strerror}", hint=f"is there room in {directory}?") from error
-
-
-def file_system(path: Path) -> str:
-    """The type of the file system that ``path`` is on (proc_pid_mountinfo(5))."""
-    device = os.stat(path).st_dev
-    wanted = f"{os.major(device)}:{os.minor(device)}"
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        for line in file:
-            head, _, tail = line.partition(" - ")
-            if head.split()[2] == wanted:
-                return tail.split()[0]
-    return "an unknown file system"
 
 
 def sweep(directory: Path, wanted: Collection[str]) -> None:

@@ -12,7 +12,7 @@ import asyncio
 import base64
 import posixpath
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -102,30 +102,38 @@ async def desired(source: Source, spot: Spot, tree: Tree, places: Places, opened
     """What the stack at ``spot`` is at the tree's commit. SpecError, Refused, Undecryptable, TooBig."""
     reader = Reader(tree, places, opened)
     files = tuple(f"{reader.root}/{file}" for file in spot.files)
-    directory = posixpath.dirname(files[0])
-    request = Request(
-        files=files,
-        name=source.stack if not spot.folder else "",
-        cwd=directory,
-        profiles=source.profiles,
-        env_files=tuple(f"{reader.root}/{name}" for name in source.env_files),
-        environment=dict(source.env),
-    )
+    name = source.stack if not spot.folder else ""
+    request = _request(source, reader, files, name)
     found = await _load(reader, request)
-    if not request.name and not spot.folder and found.name == normalise(posixpath.basename(directory)):
-        request = replace(request, name=normalise(source.name))  # the file has no name of its own
+    if not name and not spot.folder and found.name == normalise(posixpath.basename(posixpath.dirname(files[0]))):
+        name = normalise(source.name)  # the file has no name of its own
+        request = _request(source, reader, files, name)
         found = await _load(reader, request)
     layout = Layout(places.content, places.secrets)
     text = await override(found, reader, layout)
     if text:
-        name = f"{posixpath.dirname(reader.root)}/{OVERRIDE}"
-        reader.put(name, Opened(text.encode()))
+        ours = f"{posixpath.dirname(reader.root)}/{OVERRIDE}"
+        reader.put(ours, Opened(text.encode()))
         layout.tell(reader)
-        request = replace(request, files=(*files, name), directory=directory)
+        request = _request(source, reader, (*files, ours), name)
         found = await _load(reader, request)
     project = _wire(request, reader, seal)
     builds = any(service.build is not None for service in found.services.values())
     return Desired(tree.commit, found, project, layout, tuple(reader.hidden), builds)
+
+
+def _request(source: Source, reader: Reader, files: tuple[str, ...], name: str) -> Request:
+    """Relative paths stand on the first file's directory, also those of our override."""
+    directory = posixpath.dirname(files[0])
+    return Request(
+        files=files,
+        name=name,
+        directory=directory,
+        cwd=directory,
+        profiles=source.profiles,
+        env_files=tuple(f"{reader.root}/{path}" for path in source.env_files),
+        environment=dict(source.env),
+    )
 
 
 async def _load(reader: Reader, request: Request) -> Stack:

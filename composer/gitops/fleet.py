@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -15,14 +15,21 @@ from composer.engine.local.state import State
 from composer.gitops.describe import describe, describe_event
 from composer.gitops.errors import Refused
 from composer.gitops.follow import Follower, Wish
+from composer.gitops.git.remote import secret
 from composer.gitops.ground import Ground
 from composer.gitops.mask import Mask
+from composer.gitops.memory import release
+from composer.gitops.metrics import Metrics
 from composer.gitops.model import App, Event, Row, Source, Suspension
 from composer.gitops.opened import Open
 from composer.gitops.read import source_of
+from composer.gitops.report import Reporter
 from composer.gitops.secrets import opener
-from composer.gitops.store import Store
+from composer.gitops.store import Store, new_secret
+from composer.gitops.webhook import BODY_MAX, Rate, about, verify
 
+_HOOKS_A_SECOND, _HOOKS_AT_ONCE = 2.0, 20  # of one source
+_LAST_REPORTS = 3.0  # seconds for what is still to be told when the daemon ends
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -33,6 +40,10 @@ class Fleet:
         self.ground = ground
         self.store = Store(state)
         self.mask = Mask()
+        self.metrics = Metrics(lambda: [self.status(name) for name in self.store.names()])
+        self._reporter = Reporter(ground.log, self.mask.hide)
+        self._reporting: asyncio.Task[None] | None = None
+        self._rate = Rate(_HOOKS_A_SECOND, _HOOKS_AT_ONCE, ground.clock)
         self._followers: dict[str, Follower] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -51,6 +62,11 @@ class Fleet:
     async def close(self) -> None:
         for name in list(self._tasks):
             await self._leave(name)
+        if self._reporting is not None:
+            await self._reporter.drain(_LAST_REPORTS)
+            self._reporting.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._reporting
 
     def _follow(self, name: str) -> Follower:
         follower = Follower(self.ground, self.store, name, self._opened, self._told, self.mask)
@@ -69,7 +85,11 @@ class Fleet:
         return opener(source.age_keys)
 
     async def _told(self, source: Source, event: Event) -> None:
-        return
+        self.metrics.count(source.name, event)
+        if source.report.kind or source.notify:
+            if self._reporting is None:
+                self._reporting = asyncio.create_task(self._reporter.run())
+            self._reporter.tell(source, event)
 
     def _row(self, name: str) -> Row:
         row = self.store.get(name)
@@ -80,14 +100,21 @@ class Fleet:
 
     # What is asked.
 
-    async def add(self, wanted: Mapping[str, Any], *, replace_: bool = False) -> dict[str, Any]:
-        """Follow it from now on; the first look is made at once. Conflict: there is one of that name."""
+    async def add(self, wanted: Mapping[str, Any], *, replace_: bool = False, hook: bool = False) -> dict[str, Any]:
+        """Follow it from now on; the first look is made at once. ``hook``: make a secret for webhooks, which is told in the answer this
+        once. Conflict: there is one of that name."""
         source = source_of(wanted, self.ground.clock())
         if not _NAME.fullmatch(source.name):
             raise InvalidArgument(f"not a name: {source.name!r}", hint="lower case letters, digits, - and _; such as shop")
         old = self.store.get(source.name)
         if old is not None and not replace_:
             raise Conflict(f"a source is called {source.name} already", hint="composer gitops rm it first, or add it with --replace")
+        made = ""
+        if hook and not source.hook_secret_file:
+            path = self.ground.root / source.name / "webhook.secret"
+            if not (old is not None and path.exists()):
+                made = await asyncio.to_thread(new_secret, path)
+            source = replace(source, hook_secret_file=str(path))
         row = Row(source)
         if old is not None:
             await self._leave(source.name)
@@ -98,7 +125,7 @@ class Fleet:
         follower = self._follow(source.name)
         self.run()
         await follower.sync(Wish("by hand"))
-        return self.status(source.name)
+        return {**self.status(source.name), **({"webhook_secret": made} if made else {})}
 
     async def remove(self, name: str, *, down: bool = False, volumes: bool = False) -> dict[str, Any]:
         """Follow it no longer. ``down``: its stacks go, too; else they run on and are kept as they are."""
@@ -118,6 +145,7 @@ class Fleet:
         else:
             kept = ""
             await asyncio.to_thread(remove_tree, self.ground.run / name)
+            await asyncio.to_thread(release, self.ground.run)
             await asyncio.to_thread(remove_tree, self.ground.root / name)
         await self.store.forget(name)
         return {"name": name, "removed": gone, "note": kept}
@@ -161,10 +189,25 @@ class Fleet:
         self._followers[name].wake(Wish("by hand"))
         return self.status(name)
 
-    def hooked(self, name: str) -> None:
-        """A webhook that was verified."""
-        self._row(name)
-        self._followers[name].wake(Wish("webhook"))
+    async def hooked(self, name: str, headers: Mapping[str, str], body: Callable[[int], Awaitable[bytes]]) -> str:
+        """A webhook for the source; what its sender is told. ``body``: reads at most so many bytes. HookRefused, HookTooMany, NotFound."""
+        row = self.store.get(name)
+        if row is None or not row.source.hook_secret_file:
+            self._rate.take("")  # whoever guesses names is slowed down, too
+            raise NotFound("no webhook is expected here")
+        outcome = "too-many"
+        try:
+            self._rate.take(name)
+            outcome = "refused"
+            data = await body(BODY_MAX)
+            verify(headers, data, await asyncio.to_thread(secret, row.source.hook_secret_file), self.ground.clock())
+            verdict = about(headers, data, row.source.ref)
+            outcome = "accepted" if verdict.looks else "ignored"
+        finally:
+            self.metrics.hook(name, outcome)
+        if verdict.looks:
+            self._followers[name].wake(Wish("webhook"))
+        return verdict.text
 
     def names(self) -> list[str]:
         return self.store.names()

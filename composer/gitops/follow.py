@@ -152,6 +152,7 @@ class Follower:
             return min(_SOON, self._pause())
         except Exception as error:  # the loop must go on
             self._ground.log.error("following a repository failed", source=self.name, exc_info=error)
+            await self._trouble("failed", Refused(f"internal error ({type(error).__name__})", hint="see: composer engine logs"))
             return _SOON
         finally:
             self.busy = False

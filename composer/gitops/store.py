@@ -18,7 +18,16 @@ class Store:
 
     def __init__(self, state: State) -> None:
         self._rows: Table[Row] = Table(state, "gitops", encode=encode, decode=decode)
+        self._settings: Table[str] = Table(state, "gitops-setting", encode=str, decode=str)
         self._events: Table[Event] = Table(state, "gitops-event", encode=encode_event, decode=decode_event)
+
+    @property
+    def listen(self) -> str:
+        """The address at which webhooks are taken; "" none."""
+        return self._settings.get("listen") or ""
+
+    async def keep_listen(self, address: str) -> None:
+        await self._settings.put("listen", address)
 
     def names(self) -> list[str]:
         return sorted(row.source.name for row in self._rows)

@@ -13,6 +13,8 @@ from composer.cli.commands.gitops.show import ended_well, show_status
 
 _FILES = ("token_file", "ssh_key", "known_hosts", "ca_file", "hook_secret_file", "notify_secret_file")
 
+REPORT_URLS = {"github": "https://api.github.com", "gitlab": "https://gitlab.com/api/v4"}
+
 
 @click.command()
 @click.argument("name")
@@ -22,6 +24,10 @@ _FILES = ("token_file", "ssh_key", "known_hosts", "ca_file", "hook_secret_file",
 @click.option("--stack", default="", metavar="NAME", help="The stack's name (else the file's own, else NAME).")
 @click.option(
     "--interval", default="60s", metavar="DURATION", help="Time between two looks, give or take a fifth (60s); 0: only when told."
+)
+@click.option("--webhook", is_flag=True, help="Take webhooks; a secret for them is made and shown once (see: composer gitops listen).")
+@click.option(
+    "--webhook-secret-file", "hook_secret_file", default="", metavar="FILE", help="Take webhooks that are signed with this secret."
 )
 @click.option("--user", default="", metavar="NAME", help="User for https, with --token-file.")
 @click.option("--token-file", default="", metavar="FILE", help="Token or password for https, read at each use.")
@@ -42,14 +48,22 @@ _FILES = ("token_file", "ssh_key", "known_hosts", "ca_file", "hook_secret_file",
 @click.option("--env", "-e", "env", multiple=True, metavar="KEY=VALUE", help="Variable for the stack file.")
 @click.option("--env-file", "env_files", multiple=True, metavar="PATH", help="Environment file in the repository; it may be encrypted.")
 @click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Enable a profile.")
+@click.option("--report", "report_kind", type=click.Choice(["github", "gitlab", "gitea"]), help="Where commit statuses go.")
+@click.option("--report-url", default="", metavar="URL", help="The API's base, such as https://HOST/api/v1.")
+@click.option("--report-project", default="", metavar="OWNER/NAME", help="The repository there.")
+@click.option("--report-token-file", default="", metavar="FILE", help="Token for it.")
+@click.option("--notify", multiple=True, metavar="URL", help="Send each event there as JSON.")
+@click.option("--notify-secret-file", default="", metavar="FILE", help="Secret that these are signed with.")
 @click.option("--max-size", default="1g", metavar="SIZE", help="Largest repository (1g).")
 @click.option("--replace", is_flag=True, help="Replace a source of that name; its stacks run on.")
 def add(name: str, **flags: Any) -> int:
     """Follow a repository: bring its stack up, and each later commit."""
     application = app()
-    replace = flags.pop("replace")
-    one = application.client.post("/composer/v1/gitops/add", {"source": source(application, name, flags), "replace": replace})
+    body = {"source": source(application, name, flags), "replace": flags["replace"], "hook": flags["webhook"]}
+    one = application.client.post("/composer/v1/gitops/add", body)
     show_status(one)
+    if secret := one.get("webhook_secret"):
+        click.echo(f"webhook: POST to /hooks/{name} at the address of `composer gitops listen`, signed with the secret\n{secret}")
     return 0 if ended_well(one) else 1
 
 
@@ -65,15 +79,27 @@ def source(application: App, name: str, flags: dict[str, Any]) -> dict[str, Any]
         "rollback": not flags["no_rollback"],
         "prune": not flags["no_prune"],
         "signers": [text(here, path) for path in flags["signers"]],
-        "age_keys": [os.path.join(here, os.path.expanduser(path)) for path in flags["age_keys"]],
+        "age_keys": [_absolute(here, path) for path in flags["age_keys"]],
         **{key: list(flags[key]) for key in ("after", "windows", "env_files", "profiles")},
         "env": dict(_pair(item) for item in flags["env"]),
         "largest": size(flags["max_size"]),
+        "notify": list(flags["notify"]),
     }
+    if flags["report_kind"]:
+        found["report"] = {
+            "kind": flags["report_kind"],
+            "url": flags["report_url"] or REPORT_URLS.get(flags["report_kind"], ""),
+            "project": flags["report_project"],
+            "token_file": _absolute(here, flags["report_token_file"]),
+        }
     for key in _FILES:
         if flags.get(key):
-            found[key] = os.path.join(here, os.path.expanduser(flags[key]))
+            found[key] = _absolute(here, flags[key])
     return found
+
+
+def _absolute(here: str, path: str) -> str:
+    return os.path.join(here, os.path.expanduser(path)) if path else ""
 
 
 def _repo(text: str, here: str) -> str:

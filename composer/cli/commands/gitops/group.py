@@ -14,6 +14,7 @@ TABLE = {
     "suspend": ("gitops.rest:suspend", "Leave a source alone for a while"),
     "resume": ("gitops.rest:resume", "Follow a suspended source again"),
     "history": ("gitops.history:history", "Show what happened to a source"),
+    "listen": ("gitops.listen:listen", "Take webhooks at an address of this machine"),
     "rm": ("gitops.rm:rm", "Follow a source no longer"),
 }
 
