@@ -63,11 +63,15 @@ class Client:
         body: Any = None,
         upload: Iterable[bytes] | None = None,
         headers: Iterable[tuple[str, str]] = (),
+        timeout: float | None = None,
     ) -> Reply:
-        """An answer that is read as it comes, on a connection of its own. ``upload``: a body that is sent in pieces."""
+        """An answer that is read as it comes, on a connection of its own. ``upload``: a body that is sent in pieces; ``timeout``: seconds
+        that one send or receive may take."""
         content = upload if upload is not None else None if body is None else json.dumps(body).encode()
         kind = (TAR,) if upload is not None else (JSON,) if body is not None else ()
-        reply = self._open().send(method, target(path, query), content, (*kind, *headers))
+        connection = self._open()
+        connection.sock.settimeout(timeout)
+        reply = connection.send(method, target(path, query), content, (*kind, *headers))
         self._check(reply)
         return reply
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 STACK = {
     "up": ("up:up", "Create and start the stack's containers, and keep them so"),
+    "watch": ("watch:watch", "Bring the stack up, and keep its containers fresh while you edit"),
     "down": ("down:down", "Stop and remove the stack's containers and networks"),
     "plan": ("plan:plan", "Show what `up` would do, and why"),
     "ps": ("ps:ps", "List the stack's containers"),
@@ -61,7 +62,6 @@ DRY_RUN = frozenset(
 
 ALIASES = {"convert": "config"}
 REFUSED = {
-    "watch": "watching files is not there yet; run `composer up -d` after a change",
     "publish": "publishing stacks to a registry is not supported",
     "bridge": "converting to other platforms is not supported",
 }

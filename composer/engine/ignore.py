@@ -27,6 +27,12 @@ class Ignore:
                 self._rules.append((keep, compiled(pattern)))
         self.takes_back = any(keep for keep, _ in self._rules)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ignore) and other.lines == self.lines
+
+    def __hash__(self) -> int:
+        return hash(self.lines)
+
     def __bool__(self) -> bool:
         return bool(self._rules)
 

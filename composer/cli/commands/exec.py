@@ -93,11 +93,11 @@ def execute(client: Client, container: str, config: dict[str, object], *, detach
     if session.detached:
         sys.stderr.write("\r\n")
         return 0
-    return _exit_code(client, made)
+    return exit_code(client, made)
 
 
-def _exit_code(client: Client, made: str) -> int:
-    """Its output has ended; a moment later so has the process."""
+def exit_code(client: Client, made: str) -> int:
+    """Of an exec whose output has ended; a moment later so has the process."""
     import time
 
     end = time.monotonic() + ENDING_SECONDS
