@@ -77,6 +77,10 @@ class Client:
     def said(self) -> list[str]:
         return [f"{line['id']} {line['status']}" for line in self.lines if line["kind"] == "progress"]
 
+    def findings(self) -> list[str]:
+        """The first line of each diagnostic."""
+        return [line["text"].splitlines()[0] for line in self.lines if line["kind"] == "diagnostic"]
+
     async def states(self, project: str = "p") -> dict[str, str]:
         found = await self.engine.containers.list(all=True, filters={"label": [f"com.docker.compose.project={project}"]})
         return {c.name.removeprefix("/").removeprefix(f"{project}-"): c.state.status for c in found}

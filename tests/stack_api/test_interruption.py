@@ -84,7 +84,8 @@ def test_a_missing_image_is_said_before_anything_is_touched(tmp_path: Path) -> N
     async def run() -> None:
         async with daemon(tmp_path, text) as client:
             failed = await client.call("up")
-            assert (failed["exit"], failed["message"]) == (1, "No such image: nowhere")
+            assert (failed["exit"], failed["message"]) == (1, "1 error found, so nothing was touched")
+            assert client.findings() == ["stack.yml:1:44: error: No such image: nowhere [plan.image-missing]"]
             assert await client.states() == {}
             assert "p_default" not in [network.name for network in await client.engine.networks.list()]
             await client.ok("up", services=["a"])
@@ -98,7 +99,10 @@ def test_an_external_network_that_is_missing_is_said_before_anything_is_touched(
     async def run() -> None:
         async with daemon(tmp_path, text) as client:
             failed = await client.call("up")
-            assert failed["message"] == "network nowhere declared as external, but could not be found"
+            assert failed["exit"] == 1
+            assert client.findings() == [
+                "stack.yml:2:26: error: network nowhere declared as external, but could not be found [plan.external]"
+            ]
             assert await client.states() == {}
 
     asyncio.run(run())

@@ -40,7 +40,14 @@ def plan(services: tuple[str, ...], detailed_exitcode: bool, form: str, scale: t
         sys.stdout.write(dump(actions) + "\n")
     else:
         sys.stdout.write(text(result))
+    if refused(result):
+        return 1
     return CHANGES if detailed_exitcode and actions else 0
+
+
+def refused(result: dict[str, Any]) -> bool:
+    """Whether `up` would fail, as far as can be seen before."""
+    return any(found.get("severity") == "error" for found in result.get("findings") or [])
 
 
 def text(result: dict[str, Any]) -> str:

@@ -70,10 +70,11 @@ def up(services: tuple[str, ...], **flags: Any) -> int:
         "timeout": flags["timeout"],
     }
     if application.dry_run:
-        from composer.cli.commands.plan import text
+        from composer.cli.commands.plan import refused, text
 
-        sys.stdout.write(text(run(application, "up", options)))
-        return 0
+        result = run(application, "up", options)
+        sys.stdout.write(text(result))
+        return 1 if refused(result) else 0
     if flags["detach"] or flags["wait"] or flags["no_start"]:
         return int(run(application, "up", options, **_quiet(flags)).get("exit", 0))
     from composer.cli.foreground import Foreground

@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from composer.daemon.stack_api.project import Unseal, content_bytes, hash_of, without_strangers, words_of
+from composer.engine.errors import InvalidArgument
 from composer.errors import ComposerError
 from composer.reconcile.model import Ref, Resource
 from composer.reconcile.render import Site, render
 from composer.spec.load import load
+from composer.spec.marked import marked
 from composer.spec.model import Stack
 from composer.spec.read import Content, Need, Request
+from composer.spec.tree import Node
 
 _KEPT = 64
 
@@ -37,6 +40,11 @@ class Loaded:
     project: Mapping[str, Any]
     site: Callable[[str], Site]
     _rendered: dict[frozenset[str], tuple[Stack, dict[Ref, Resource]]] = field(default_factory=dict)
+
+    def enabled(self, names: Collection[str]) -> Stack:
+        """The stack with these switched on whatever their profiles."""
+        extra = frozenset(name for name in names if name in self.stack.disabled_services)
+        return self._rendered[extra][0] if extra in self._rendered else self.stack.enable(sorted(extra))
 
     def with_services(self, names: Collection[str]) -> tuple[Stack, dict[Ref, Resource]]:
         """The stack with these switched on whatever their profiles, and its resources (not to be changed)."""
@@ -71,6 +79,13 @@ class Loader:
             if len(self._loaded) > _KEPT:
                 self._loaded.popitem(last=False)
         self._loaded.move_to_end(key)
+        return found
+
+    async def tree(self, loaded: Loaded) -> Node:
+        """The files of a stack as a tree with marks, made anew."""
+        found = await asyncio.to_thread(marked, request_of(loaded.project, self._unseal))
+        if found is None:
+            raise InvalidArgument("the stack's files are not complete")
         return found
 
     def _words_of(self, project: Mapping[str, Any]) -> frozenset[str]:

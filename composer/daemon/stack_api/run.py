@@ -15,15 +15,20 @@ from composer.daemon.stack_api.applying import apply, raise_first, write_files
 from composer.daemon.stack_api.call import Call
 from composer.daemon.stack_api.loader import Loaded
 from composer.daemon.stack_api.oneoff import one_off
+from composer.daemon.stack_api.precheck import judge, tell
 from composer.daemon.stack_api.stacks import Stacks
 from composer.daemon.stack_api.up import Situation, converge, fetch, image_policy, remember, with_images
 from composer.engine.errors import InvalidArgument
-from composer.reconcile.check import check_externals, check_names
+from composer.errors import ComposerError
+from composer.reconcile import precheck
+from composer.reconcile.check import check_names
 from composer.reconcile.images import image_work, local_images
 from composer.reconcile.model import COMPLETED, HEALTHY, Action, Live, Plan, Policy, Ref, Resource
 from composer.reconcile.observe import observe
 from composer.reconcile.operate import replicas
 from composer.reconcile.order import closure, services_of
+from composer.reconcile.plan import plan
+from composer.reconcile.precheck import with_oneoff
 from composer.reconcile.render import instantiate
 
 Line = dict[str, Any]
@@ -35,8 +40,12 @@ async def run(stacks: Stacks, call: Call) -> Line:
     if not name:
         raise InvalidArgument("run needs a service")
     loaded = await stacks.load(call)
-    stack, rendered = loaded.with_services([name])
-    check_names([name], stack.services)
+    check_names([name], loaded.enabled([name]).services)
+    try:
+        stack, rendered = loaded.with_services([name])
+    except ComposerError as error:
+        await _refuse(stacks, call, loaded, name, error)
+        raise
     service = rendered[Ref("service", name)]
     async with stacks.turns.take(stack.name, "run", blocked=call.blocked):
         needed = [] if call.options.flag("no_deps") else [n for n in closure([name], services_of(rendered)) if n != name]
@@ -57,7 +66,6 @@ async def _survey(stacks: Stacks, call: Call, loaded: Loaded, name: str, needed:
     names = [*needed, name]
     have, images = await asyncio.gather(observe(stacks.engine, stack.name), local_images(stacks.engine, stack, names))
     want = with_images(rendered, images)
-    check_externals(want, have, [want[Ref("service", item)] for item in names])
     work = image_work(stack, names, images, image_policy(call.options), datetime.now(UTC))
     policy = Policy(
         services=frozenset(needed),
@@ -65,7 +73,21 @@ async def _survey(stacks: Stacks, call: Call, loaded: Loaded, name: str, needed:
         remove_orphans=call.options.flag("remove_orphans"),
         known=frozenset(stack.disabled_services),
     )
-    return Situation(stack, want, have, policy, images, work)
+    first = plan(stack.name, want, have, policy)
+    around = precheck.survey(stack, needed, have, policy, first, images, work)
+    scene = with_oneoff(around, name, call.options.text("name"), ports=call.options.flag("service_ports"))
+    await tell(stacks, call, loaded, await judge(stacks.engine, scene))
+    return Situation(stack, want, have, policy, images, work, first)
+
+
+async def _refuse(stacks: Stacks, call: Call, loaded: Loaded, name: str, refusal: ComposerError) -> None:
+    """Say all that is wrong with a service that cannot be rendered. Raises Refused."""
+    stack = loaded.enabled([name])
+    have, images = await asyncio.gather(observe(stacks.engine, stack.name), local_images(stacks.engine, stack, [name]))
+    work = image_work(stack, [name], images, image_policy(call.options), datetime.now(UTC))
+    scene = precheck.survey(stack, [], have, Policy(), Plan(), images, work)
+    scene = with_oneoff(scene, name, call.options.text("name"), ports=call.options.flag("service_ports"))
+    await tell(stacks, call, loaded, await judge(stacks.engine, scene, refusal))
 
 
 async def _ground(stacks: Stacks, call: Call, situation: Situation, service: Resource) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,18 +12,21 @@ from composer.daemon.stack_api.applying import apply, failed_services, raise_fir
 from composer.daemon.stack_api.call import Call
 from composer.daemon.stack_api.loader import Loaded
 from composer.daemon.stack_api.options import Options
+from composer.daemon.stack_api.precheck import Refused, as_json, judge, tell
 from composer.daemon.stack_api.stacks import Stacks
 from composer.daemon.stack_api.store import CREATED, RUNNING
 from composer.engine.errors import InvalidArgument, NotFound
 from composer.engine.model import Image
 from composer.errors import ComposerError
-from composer.reconcile.check import check_externals, check_names
+from composer.reconcile import precheck
+from composer.reconcile.check import check_names
 from composer.reconcile.images import ImagePolicy, Work, image_work, local_images, provide
 from composer.reconcile.model import Action, Live, Outcome, Plan, Policy, Ref, Resource
 from composer.reconcile.observe import observe
 from composer.reconcile.operate import replicas
 from composer.reconcile.order import selected, services_of
 from composer.reconcile.plan import plan
+from composer.reconcile.precheck import Finding
 from composer.spec.model import Stack
 
 Line = dict[str, Any]
@@ -39,6 +42,8 @@ class Situation:
     policy: Policy
     images: dict[str, Image | None]
     work: list[Work]
+    plan: Plan
+    findings: list[Finding] = field(default_factory=list)
 
     @property
     def chosen(self) -> list[Resource]:
@@ -77,14 +82,26 @@ def image_policy(options: Options) -> ImagePolicy:
 
 
 async def survey(stacks: Stacks, call: Call, loaded: Loaded, policy: Policy) -> Situation:
-    """Look at what is, and refuse what cannot be before anything is touched."""
-    stack, rendered = loaded.with_services([*(policy.services or ()), *policy.scale])
-    names = [service.ref.name for service in selected(services_of(rendered), policy)]
+    """Look at what is, plan, and find what cannot be. Raises Refused, with all findings told, when no plan can be made at all."""
+    named = [*(policy.services or ()), *policy.scale]
+    stack, refusal = loaded.enabled(named), None
+    rendered: Mapping[Ref, Resource] = {}
+    try:
+        stack, rendered = loaded.with_services(named)
+        names = [service.ref.name for service in selected(services_of(rendered), policy)]
+    except ComposerError as error:
+        refusal = error
+        names = list(stack.select(policy.services or (), dependencies=not policy.no_deps).services)
     have, images = await asyncio.gather(observe(stacks.engine, stack.name), local_images(stacks.engine, stack, names))
     want = with_images(rendered, images)
-    check_externals(want, have, selected(services_of(want), policy))
     work = image_work(stack, names, images, image_policy(call.options), datetime.now(UTC))
-    return Situation(stack, want, have, policy, images, work)
+    first = plan(stack.name, want, have, policy) if refusal is None else None
+    scene = precheck.survey(stack, names, have, policy, first, images, work)
+    findings = await judge(stacks.engine, scene, refusal)
+    if first is None:
+        await tell(stacks, call, loaded, findings)
+        raise refusal or Refused("no plan can be made")
+    return Situation(stack, want, have, policy, images, work, first, findings)
 
 
 def with_images(want: Mapping[Ref, Resource], images: Mapping[str, Image | None]) -> dict[Ref, Resource]:
@@ -101,12 +118,13 @@ def with_images(want: Mapping[Ref, Resource], images: Mapping[str, Image | None]
 async def up(stacks: Stacks, call: Call) -> Line:
     """`up`: images, networks, volumes, containers, running. Success means that a fresh plan is empty."""
     loaded = await stacks.load(call)
-    stack, _ = loaded.with_services([*call.options.names("services"), *call.options.counts("scale")])
+    stack = loaded.enabled([*call.options.names("services"), *call.options.counts("scale")])
     policy = policy_of(call, stack)
     async with stacks.turns.take(stack.name, "up", blocked=call.blocked):
         situation = await survey(stacks, call, loaded, policy)
         if call.options.flag("dry_run"):
-            return dry_run(call, situation)
+            return await dry_run(stacks, call, loaded, situation)
+        await tell(stacks, call, loaded, situation.findings)
         await fetch(stacks, call, situation)
         await remember(stacks, loaded, situation)
         try:
@@ -153,7 +171,7 @@ async def remember(stacks: Stacks, loaded: Loaded, situation: Situation) -> None
 async def converge(stacks: Stacks, call: Call, situation: Situation) -> list[Outcome]:
     """Plan, apply, and look again: what is then still to do (a change in the meantime) is done once more."""
     name = situation.stack.name
-    first = plan(name, situation.want, situation.have, situation.policy)
+    first = plan(name, situation.want, situation.have, situation.policy) if situation.work else situation.plan
     if not (call.options.flag("ignore_orphans") or call.variable("COMPOSE_IGNORE_ORPHANS")):
         for note in first.notes:
             call.warn(note)
@@ -194,32 +212,40 @@ def full_plan(situation: Situation) -> Plan:
         Action(item.verb, Ref("image", item.image), item.cause, service=item.service.name)
         for item in {work.image: work for work in situation.work}.values()
     )
-    found = plan(situation.stack.name, situation.want, situation.have, situation.policy)
-    return Plan((*images, *found.actions), found.notes)
+    return Plan((*images, *situation.plan.actions), situation.plan.notes)
 
 
-def dry_run(call: Call, situation: Situation) -> Line:
-    """Say what would be done."""
+async def dry_run(stacks: Stacks, call: Call, loaded: Loaded, situation: Situation) -> Line:
+    """Say what would be done, and what would be in the way."""
     found = full_plan(situation)
     for note in found.notes:
         call.warn(note)
-    return {"project": situation.stack.name, "plan": str(found), "actions": found.to_json(), "changed": bool(found)}
+    told = await tell(stacks, call, loaded, situation.findings, planning=True)
+    return {
+        "project": situation.stack.name,
+        "plan": str(found),
+        "actions": found.to_json(),
+        "changed": bool(found),
+        "findings": [as_json(one) for one in told],
+        "notes": list(found.notes),
+    }
 
 
 async def plan_verb(stacks: Stacks, call: Call) -> Line:
     """`plan`: what `up` would do and why; nothing is touched, nobody is waited for."""
     loaded = await stacks.load(call)
-    stack, _ = loaded.with_services([*call.options.names("services"), *call.options.counts("scale")])
-    return dry_run(call, await survey(stacks, call, loaded, policy_of(call, stack)))
+    stack = loaded.enabled([*call.options.names("services"), *call.options.counts("scale")])
+    return await dry_run(stacks, call, loaded, await survey(stacks, call, loaded, policy_of(call, stack)))
 
 
 async def create(stacks: Stacks, call: Call) -> Line:
     """`create`: as `up`, but nothing is started."""
     loaded = await stacks.load(call)
-    stack, _ = loaded.with_services([*call.options.names("services"), *call.options.counts("scale")])
+    stack = loaded.enabled([*call.options.names("services"), *call.options.counts("scale")])
     policy = replace(policy_of(call, stack), start=False)
     async with stacks.turns.take(stack.name, "create", blocked=call.blocked):
         situation = await survey(stacks, call, loaded, policy)
+        await tell(stacks, call, loaded, situation.findings)
         await fetch(stacks, call, situation)
         await remember(stacks, loaded, situation)
         raise_first(await converge(stacks, call, situation))
@@ -264,13 +290,14 @@ async def scale(stacks: Stacks, call: Call) -> Line:
     counts = call.options.counts("scale")
     if not counts:
         raise InvalidArgument("scale needs SERVICE=NUMBER")
-    stack, _ = loaded.with_services(counts)
+    stack = loaded.enabled(counts)
     check_names(counts, stack.services)
     policy = Policy(
         services=frozenset(counts), scale=counts, no_deps=call.options.flag("no_deps"), known=frozenset({*stack.disabled_services})
     )
     async with stacks.turns.take(stack.name, "scale", blocked=call.blocked):
         situation = await survey(stacks, call, loaded, policy)
+        await tell(stacks, call, loaded, situation.findings)
         await fetch(stacks, call, situation)
         await remember(stacks, loaded, situation)
         outcomes = await converge(stacks, call, situation)

@@ -14,7 +14,7 @@ from composer.spec.model import Service
 def check_names(scene: Scene) -> Iterator[Finding]:
     """Names of the containers that are made."""
     for service in scene.made:
-        fixed = bool(service.container_name)
+        fixed = bool(service.container_name) and service.name != scene.oneoff
         place = ("services", service.name, "container_name") if fixed else ("services", service.name)
         names = scene.created.get(service.name, ())
         there = [live for live in scene.have.values() if _is_replica(scene, service, live.project, live.service, live.oneoff)]

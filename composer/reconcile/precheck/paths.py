@@ -75,7 +75,7 @@ def check_paths(scene: Scene) -> Iterator[Finding]:
         for index, device in enumerate(service.devices):
             fact = scene.facts.paths.get(device.source)
             if fact is not None:
-                yield from _device(device.source, fact, ("services", service.name, "devices", index))
+                yield from _device(device.source, fact, ("services", service.name, "devices", index, "source"))
     for key, volume in _volumes(scene):
         fact = scene.facts.paths.get(volume.driver_opts.get("device", "")) if _bound(volume) else None
         if fact is not None and fact.kind != DIRECTORY and fact.kind != FILE:

@@ -51,7 +51,7 @@ def wishes(scene: Scene) -> list[PortWish]:
     found: list[PortWish] = []
     for name in scene.chosen:
         count = scene.started.get(name, 0)
-        if count and name not in scene.without_ports:
+        if count and (name != scene.oneoff or scene.oneoff_ports):
             service = scene.stack.services[name]
             found.extend(_of(scene, service, count))
     return found

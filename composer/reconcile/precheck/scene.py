@@ -29,7 +29,8 @@ class Scene:
     service -> how many of its containers start. ``networks``, ``volumes``: keys of those that are made.
 
     ``leaving``: ids of containers that give up name, ports and addresses before; ``gone``: ids of networks that are removed before.
-    ``images``: what names mean here, None: not here. ``work``: what is pulled and built.
+    ``images``: what names mean here, None: not here. ``work``: what is pulled and built. ``oneoff``: the service of which `run` makes a
+    container beside its own; ``oneoff_ports``: it publishes the service's ports.
     """
 
     stack: Stack
@@ -43,13 +44,19 @@ class Scene:
     have: Mapping[Ref, Live]
     images: Mapping[str, Image | None] = field(default_factory=dict)
     work: tuple[Work, ...] = ()
-    without_ports: frozenset[str] = frozenset()  # services of which a one-off container publishes nothing
+    oneoff: str = ""
+    oneoff_ports: bool = False
     engaged: Engaged = field(default_factory=Engaged)
     facts: Facts = field(default_factory=Facts)
 
     def knowing(self, facts: Facts, engaged: Engaged | None = None) -> Scene:
         """The same with more known."""
         return replace(self, facts=facts, engaged=engaged or self.engaged)
+
+    @property
+    def acts(self) -> bool:
+        """Whether anything is made or started: only then the machine is looked at."""
+        return bool(self.created or self.started or self.networks or self.volumes)
 
     @cached_property
     def touched(self) -> tuple[Service, ...]:
@@ -85,6 +92,28 @@ def survey(
     known = tuple(name for name in chosen if name in stack.services)
     scene = _planned(stack, known, have, plan) if plan is not None else _anew(stack, known, have, policy)
     return replace(scene, images=images or {}, work=tuple(work))
+
+
+def with_oneoff(scene: Scene, service: str, name: str, *, ports: bool) -> Scene:
+    """The scene with a one-off container of the service: made and started beside the others. ``name`` "": one that nobody has."""
+    own = scene.stack.services[service]
+    lacking = {
+        kind: tuple(key for key in keys if not declared[key].external and Ref(kind, declared[key].name) not in scene.have)
+        for kind, keys, declared in (
+            ("network", [key for key in own.networks if key in scene.stack.networks], scene.stack.networks),
+            ("volume", [mount.source for mount in own.volumes if mount.source in scene.stack.volumes], scene.stack.volumes),
+        )
+    }
+    return replace(
+        scene,
+        chosen=tuple(dict.fromkeys((*scene.chosen, service))),
+        created={**scene.created, service: (name,)},
+        started={**scene.started, service: 1},
+        networks=tuple(dict.fromkeys((*scene.networks, *lacking["network"]))),
+        volumes=tuple(dict.fromkeys((*scene.volumes, *lacking["volume"]))),
+        oneoff=service,
+        oneoff_ports=ports,
+    )
 
 
 def _planned(stack: Stack, chosen: tuple[str, ...], have: Mapping[Ref, Live], plan: Plan) -> Scene:

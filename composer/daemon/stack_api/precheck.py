@@ -1,0 +1,75 @@
+"""What is wrong with a plan, found before anything is touched and said all at once, each finding at its place in the stack's files.
+
+`judge` looks at the machine, once and only when the plan makes or starts something; `tell` puts the findings to the client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from composer.daemon.stack_api.call import Call
+from composer.daemon.stack_api.loader import Loaded
+from composer.daemon.stack_api.stacks import Stacks
+from composer.engine.interface import Engine
+from composer.errors import ComposerError, Diagnostic
+from composer.reconcile.precheck import Engaged, Finding, Scene, check, diagnostics, inquiry
+
+_SERVICE = re.compile(r'^service "([^"]+)": ')
+
+
+class Refused(ComposerError):
+    """The findings, told already, forbid the plan."""
+
+    code = "plan.refused"
+
+
+async def judge(engine: Engine, scene: Scene, refusal: ComposerError | None = None) -> list[Finding]:
+    """All that is wrong. ``refusal``: why the stack could not be rendered, told too unless a rule has found it."""
+    if scene.acts:
+        facts, containers, networks = await asyncio.gather(
+            engine.facts(inquiry(scene)), engine.containers.list(all=True), engine.networks.list()
+        )
+        scene = scene.knowing(facts, Engaged(containers, networks))
+    found = check(scene)
+    if refusal is not None and not any(refusal.message in finding.message for finding in found):
+        found.append(Finding(refusal.code, refusal.message, _place(refusal, scene), refusal.hint or "", on_key=True))
+    return found
+
+
+def _place(refusal: ComposerError, scene: Scene) -> tuple[str, ...]:
+    """What rendering refuses says of which service, and mostly of which attribute."""
+    match = _SERVICE.match(refusal.message)
+    if match is None or match[1] not in scene.stack.services:
+        return ()
+    words = refusal.message[match.end() :].replace("'", " ").split()
+    service = scene.stack.services[match[1]]
+    return ("services", match[1], *[word for word in words if hasattr(service, word)][:1])
+
+
+async def tell(stacks: Stacks, call: Call, loaded: Loaded, findings: Sequence[Finding], *, planning: bool = False) -> list[Diagnostic]:
+    """Say them, in the order of the files; what was said. ``planning``: nothing will be done, so nothing is refused.
+
+    Raises Refused when one of them forbids the plan.
+    """
+    if not findings:
+        return []
+    tree = await stacks.loader.tree(loaded)
+    placed = diagnostics(findings, tree, planning=planning)
+    known = {warning.mark for warning in loaded.stack.warnings if warning.code == "spec.port-clash"}
+    for one in placed:
+        if one.code != "plan.port-clash" or one.mark not in known:
+            call.diagnose(one)
+    count = sum(finding.blocks for finding in findings)
+    if count and not planning:
+        raise Refused(f"{count} error{'s' if count > 1 else ''} found, so nothing was touched", hint="`composer plan` checks again")
+    return placed
+
+
+def as_json(found: Diagnostic) -> dict[str, Any]:
+    """A finding for machines."""
+    mark = found.mark
+    place = {"file": mark.file, "line": mark.line, "column": mark.column} if mark else {}
+    return {"severity": found.severity, "code": found.code, "message": found.message, "hint": found.hint or "", **place}
