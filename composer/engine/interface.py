@@ -210,6 +210,10 @@ class Traffic(Protocol):
         """Wait until nobody is connected to it any more, ``timeout`` seconds at most; how many TCP connections are left."""
         ...
 
+    async def listens(self, ref: str) -> bool:
+        """Whether its processes listen on all TCP ports that it publishes; when it publishes none: on one that it exposes, if any."""
+        ...
+
     def aside(self) -> Collection[str]:
         """The ids of all that are not to be reached."""
         ...

@@ -17,29 +17,29 @@ class Draft:
     """Collects actions; an edge to an action that was never added is dropped at the end."""
 
     def __init__(self) -> None:
-        self._actions: dict[str, Action] = {}
+        self.actions: dict[str, Action] = {}
         self.notes: list[str] = []
 
     def __contains__(self, action_key: str) -> bool:
-        return action_key in self._actions
+        return action_key in self.actions
 
     def add(self, action: Action) -> str:
         """Add it, or join its edges to the one that has its key already. Returns the key."""
-        known = self._actions.get(action.key)
+        known = self.actions.get(action.key)
         if known is not None:
             action = replace(known, after=_union(known.after, action.after), softly=_union(known.softly, action.softly))
-        self._actions[action.key] = action
+        self.actions[action.key] = action
         return action.key
 
     def link(self, action_key: str, after: Iterable[str]) -> None:
         """Further edges for an action, if it is there."""
-        known = self._actions.get(action_key)
+        known = self.actions.get(action_key)
         if known is not None:
-            self._actions[action_key] = replace(known, after=_union(known.after, after))
+            self.actions[action_key] = replace(known, after=_union(known.after, after))
 
     def finish(self) -> Plan:
         """The plan: topological, otherwise in the order of adding. Raises ValueError on a cycle, which the spec's check has excluded."""
-        waiting = {name: self._trimmed(action) for name, action in self._actions.items()}
+        waiting = {name: self._trimmed(action) for name, action in self.actions.items()}
         open_edges = {name: {*action.after, *action.softly} for name, action in waiting.items()}
         followers: dict[str, list[str]] = {name: [] for name in waiting}
         for name, edges in open_edges.items():
@@ -61,8 +61,8 @@ class Draft:
         return Plan(tuple(order), tuple(self.notes))
 
     def _trimmed(self, action: Action) -> Action:
-        after = tuple(edge for edge in action.after if edge in self._actions and edge != action.key)
-        softly = tuple(edge for edge in action.softly if edge in self._actions and edge != action.key and edge not in after)
+        after = tuple(edge for edge in action.after if edge in self.actions and edge != action.key)
+        softly = tuple(edge for edge in action.softly if edge in self.actions and edge != action.key and edge not in after)
         return replace(action, after=after, softly=softly)
 
 

@@ -12,10 +12,11 @@ from composer.engine.interface import Engine
 from composer.errors import ComposerError
 from composer.reconcile.condition import Watch
 from composer.reconcile.model import Action, Live, Outcome, Plan, Progress, Ref, Resource
+from composer.reconcile.rollout.roll import Journal, Roll
 from composer.reconcile.step import Steps, title
 
 _AT_ONCE = 16  # creations and starts in work at the same time
-_UNBOUNDED = {"wait", "stop", "restart"}  # they mostly wait for processes that end
+_UNBOUNDED = {"wait", "stop", "restart", "roll", "retire"}  # they mostly wait for processes that end
 
 
 class Cancelled(ComposerError):
@@ -25,7 +26,8 @@ class Cancelled(ComposerError):
 
 
 class Execution:
-    """One plan being carried out. ``at_once``: how many creations and starts are in work at the same time."""
+    """One plan being carried out. ``at_once``: how many creations and starts are in work at the same time. ``journal``: is told of
+    rollouts that fail."""
 
     def __init__(
         self,
@@ -36,7 +38,10 @@ class Execution:
         report: Callable[[Progress], None],
         *,
         at_once: int | None = None,
+        journal: Journal | None = None,
     ) -> None:
+        self._engine, self._project, self._want, self._journal = engine, project, want, journal
+        self._stop = asyncio.Event()
         self._watch = Watch(engine, project)
         self._report = report
         self._steps = Steps(engine, want, have, self._watch, report)
@@ -50,6 +55,7 @@ class Execution:
     def cancel(self) -> None:
         """Begin nothing more. Safe to call at any time, twice too."""
         self._cancelled = True
+        self._stop.set()
         for task in self._waits:
             task.cancel()
 
@@ -95,7 +101,7 @@ class Execution:
         try:
             if action.verb in _UNBOUNDED:
                 async with asyncio.timeout(patience if action.verb == "wait" else None):
-                    await self._steps.perform(action)
+                    await self._roll(action) if action.verb == "roll" else await self._steps.perform(action)
             else:
                 async with self._slots:
                     await self._steps.perform(action)
@@ -108,6 +114,13 @@ class Execution:
         except ComposerError as error:
             return self._failed(action, error)
         return Outcome(action, "done")
+
+    async def _roll(self, action: Action) -> None:
+        service = self._want[action.ref]
+        steps = self._steps
+        roll = Roll(self._engine, self._project, service, action, steps, self._report, self._stop, self._journal)
+        if not await roll.run():
+            raise Cancelled("interrupted: the daemon goes on with the rollout")
 
     def _failed(self, action: Action, error: ComposerError) -> Outcome:
         self._report(Progress(title(action.ref), "Error", done=True, error=True, detail=error.message))

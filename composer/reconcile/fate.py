@@ -115,20 +115,22 @@ def _why_replace(service: Resource, live: Live, policy: Policy, around: Surround
         return "a new container is asked for", False
     if policy.always_recreate_deps and not named:
         return "new dependencies are asked for", False
-    return _difference(service, live, healing=policy.healing), False
+    return difference(service, live, healing=policy.healing), False
 
 
 def _lender_lost(name: str, live: Live, around: Surroundings) -> bool:
     return name in around.lenders and not around.lenders[name].intersection(live.joined)
 
 
-def _difference(service: Resource, live: Live, *, healing: bool) -> str:
+def difference(service: Resource, live: Live, *, healing: bool) -> str:
     """In what the container differs from what it should be made from; "" in nothing.
 
     The controller replaces nothing because a new version of composer computes the hash in another way, or because an image's name
     has moved: that is what `up` is for.
     """
     if healing and live.hash.partition("-")[0] != service.hash.partition("-")[0]:
+        return ""
+    if (live.hash, live.image_id) in service.replicas.accepts:
         return ""
     if live.hash != service.hash:
         found = read_parts(live.parts)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from composer.engine.model import ContainerConfig, NetworkConfig, VolumeConfig
+from composer.reconcile.rollout.model import Rollout
 
 STARTED, HEALTHY, COMPLETED = "service_started", "service_healthy", "service_completed_successfully"
 READY = "service_running_or_healthy"  # what `up --wait` waits for: healthy where there is a check, else running
@@ -68,6 +69,9 @@ class Replicas:
     """A service: ``template`` is what each container is made from but for its number.
 
     ``image_id``: what the image's name means now ("": unknown). ``networks`` and ``volumes``: the engine's names of those that it uses.
+    ``rollout``: how it is replaced, None: all at once. ``group``: under which word its replicas share host ports, "": they do not.
+    ``previous``: the same service of the last healthy revision, to which a failed rollout goes back. ``accepts``: further (hash, image)
+    that its containers may have, after a rollout that was paused.
     """
 
     template: ContainerConfig
@@ -80,6 +84,10 @@ class Replicas:
     post_start: tuple[Hook, ...] = ()
     pre_stop: tuple[Hook, ...] = ()
     host_ports: frozenset[str] = frozenset()
+    rollout: Rollout | None = None
+    group: str = ""
+    previous: Resource | None = None
+    accepts: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +138,7 @@ class Live:
     limits: Mapping[str, int | str] = field(default_factory=dict)  # what `update` can change, as it is now; {} unknown
     config_files: str = ""
     working_dir: str = ""
+    aside: bool = False  # nothing new is led to it: see `composer.engine.interface.Traffic`
     labels: Mapping[str, str] = field(default_factory=dict)
     restarts: int = 0  # by its restart policy, since it was last started by somebody
     oom: bool = False
@@ -171,6 +180,8 @@ class Action:
     """One step. ``after``: keys of the steps that must be done before; ``softly``: that must have ended, well or not.
 
     ``id``: the live object it acts on; "" when another action of the plan makes it. ``old``: the container that a new one replaces.
+    Of a `roll`: ``numbers`` of the replicas that it brings up to date, ``stale``: ids of the containers that go, ``volumes``: their
+    anonymous volumes go on to the new ones.
     """
 
     verb: str
@@ -188,6 +199,8 @@ class Action:
     anonymous: Mapping[str, str] = field(default_factory=dict)
     force: bool = False
     volumes: bool = False
+    numbers: tuple[int, ...] = ()
+    stale: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

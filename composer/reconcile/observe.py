@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 
-from composer.engine.interface import Engine
+from composer.engine.interface import Engine, traffic_of
 from composer.engine.model import ZERO_TIME, Container, Network, Volume
 from composer.reconcile import labels
 from composer.reconcile.fate import limits
@@ -22,9 +22,11 @@ async def observe(engine: Engine, project: str) -> dict[Ref, Live]:
         engine.networks.list(),
         engine.volumes.list(),
     )
+    traffic = traffic_of(engine)
+    aside = traffic.aside() if traffic is not None else ()
     found: dict[Ref, Live] = {}
     for container in containers:
-        live = container_live(container)
+        live = container_live(container, aside=container.id in aside)
         if live.hash:  # an image can carry our project's label; what a stack made has its hash, too
             found[live.ref] = live
     for network in networks:
@@ -36,8 +38,8 @@ async def observe(engine: Engine, project: str) -> dict[Ref, Live]:
     return found
 
 
-def container_live(container: Container) -> Live:
-    """A container, read by its labels."""
+def container_live(container: Container, *, aside: bool = False) -> Live:
+    """A container, read by its labels. ``aside``: nothing new is led to it."""
     tags = container.config.labels
     state = container.state
     number = tags.get(labels.NUMBER, "")
@@ -65,6 +67,7 @@ def container_live(container: Container) -> Live:
         limits=limits(container.host_config) if container.path else {},  # a remote engine's listing does not tell
         config_files=tags.get(labels.CONFIG_FILES, ""),
         working_dir=tags.get(labels.WORKING_DIR, ""),
+        aside=aside,
         labels=tags,
         restarts=container.restart_count,
         oom=state.oom_killed,

@@ -33,6 +33,7 @@ class _Planner:
         self.fates: dict[str, list[Fate]] = {}
         self.barrier: list[str] = []  # what every creation waits for
         self.replaced_networks: set[str] = set()
+        self.rolled: dict[str, str] = {}  # service -> key of the action that brings its containers up to date
         self.lives: dict[str, list[Live]] = {}
         for live in have.values():
             if live.ref.kind == "container" and live.project == project and not live.oneoff:
@@ -45,6 +46,8 @@ class _Planner:
             self._volumes()
         self._decide()
         for service in self.chosen:
+            if self._is_rolled(service):
+                self.rolled[service.ref.name] = self._roll(service)
             for fate in self.fates[service.ref.name]:
                 self._containers(service, fate)
         if self.policy.start:
@@ -144,6 +147,9 @@ class _Planner:
             lenders[name] = frozenset(fate.live.id for fate in decided if fate.verb == KEEP and fate.live is not None)
 
     def _containers(self, service: Resource, fate: Fate) -> None:
+        rolled = self.draft.actions.get(self.rolled.get(service.ref.name, ""))
+        if rolled is not None and fate.number in rolled.numbers:
+            return
         if fate.verb == REMOVE and fate.live is not None:
             self._remove(fate.live, fate.cause)
         elif fate.verb == CREATE:
@@ -152,6 +158,50 @@ class _Planner:
             self._replace(service, fate, fate.live)
         elif fate.live is not None:
             self._amend(service, fate, fate.live)
+
+    def _is_rolled(self, service: Resource) -> bool:
+        """Whether its replacement goes by its `update_config`: not where namespaces or volumes are shared, nor where its network goes."""
+        if service.replicas.rollout is None or not self.policy.start or not self.policy.create:
+            return False
+        anew = [fate for fate in self.fates[service.ref.name] if fate.verb == REPLACE]
+        forced = any(fate.first_remove and fate.heir is None for fate in anew)
+        shares = any(need.hard for need in service.needs) or self._lends(service)
+        return bool(anew) and not forced and not shares
+
+    def _lends(self, service: Resource) -> bool:
+        return any(need.hard and need.service == service.ref.name for other in self.services.values() for need in other.needs)
+
+    def _roll(self, service: Resource) -> str:
+        """One action for all of its containers that are not up to date: what comes next is decided while it is done (see `rollout`)."""
+        fates_ = [fate for fate in self.fates[service.ref.name] if fate.verb in (CREATE, REPLACE)]
+        stale = {fate.live.id: fate.live for fate in fates_ if fate.live is not None}
+        carried = not self.policy.renew_anon_volumes and any(live.anonymous for live in stale.values())
+        edges, softly = self._needed(service)
+        cause = next(fate.cause for fate in fates_ if fate.verb == REPLACE)
+        action = Action(
+            "roll",
+            service.ref,
+            f"{cause}; {self._manner(service, len(fates_), carried=carried)}",
+            (*self.barrier, *edges),
+            tuple(softly),
+            service=service.ref.name,
+            timeout=self.policy.timeout,
+            volumes=carried,
+            numbers=tuple(fate.number for fate in fates_),
+            stale=tuple(sorted(stale)),
+        )
+        return self.draft.add(action)
+
+    def _manner(self, service: Resource, count: int, *, carried: bool) -> str:
+        """ "3 containers, 1 at a time, start-first", with a note when it is another order than the one that was asked for."""
+        rollout = service.replicas.rollout
+        assert rollout is not None
+        alone = rollout.alone or ("an anonymous volume goes on to the new container" if carried else "")
+        if rollout.asked and alone:
+            self.draft.notes.append(f'service "{service.ref.name}": start-first is not possible ({alone}); it is updated stop-first')
+        at_once = min(rollout.forward.parallelism or count, count)
+        order = "start-first" if rollout.forward.start_first and not alone else "stop-first"
+        return f"{count} container{'' if count == 1 else 's'}, {at_once} at a time, {order}"
 
     def _creation(self, service: Resource, fate: Fate, after: Sequence[str] = ()) -> Action:
         lent = [
@@ -198,6 +248,8 @@ class _Planner:
                 edges = (key("create", Ref("network", name)),)
                 self.draft.add(replace(base, verb="connect", cause=cause, after=edges, condition=name))
         wished = limits(service.replicas.template.host_config)
+        if live.aside:
+            self.draft.add(replace(base, verb="admit", cause="it was left out of the traffic"))
         changed = sorted(name for name, value in live.limits.items() if wished.get(name) != value)
         if changed:
             self.draft.add(replace(base, verb="update", cause=f"{', '.join(changed)} changed by hand"))
@@ -206,7 +258,7 @@ class _Planner:
 
     def _starts(self, service: Resource) -> None:
         for fate in self.fates[service.ref.name]:
-            if fate.verb == REMOVE:
+            if fate.verb == REMOVE or (fate.verb != KEEP and service.ref.name in self.rolled):
                 continue
             verb, cause = self._start_verb(fate)
             if verb:
@@ -232,15 +284,24 @@ class _Planner:
     def _start(self, service: Resource, fate: Fate, verb: str, cause: str) -> Action:
         edges = [key("create", fate.ref), key("rename", fate.ref), *self.barrier]
         edges += [key("connect", fate.ref, name) for name in service.replicas.networks]
-        softly: list[str] = []
-        for need in service.needs:
-            for other in self.fates.get(need.service, ()):
-                if other.verb == REMOVE:
-                    continue
-                (edges if need.required else softly).extend(self._conditions(need.condition, need.service, other))
+        needed, softly = self._needed(service)
+        edges += needed
         live = fate.live
         ident = live.id if live is not None and fate.verb == KEEP else ""
         return Action(verb, fate.ref, cause, tuple(edges), tuple(softly), id=ident, service=service.ref.name, number=fate.number)
+
+    def _needed(self, service: Resource) -> tuple[list[str], list[str]]:
+        """The keys of what must be done, and of what must have ended, before a container of the service may start."""
+        edges: list[str] = []
+        softly: list[str] = []
+        for need in service.needs:
+            if need.service in self.rolled:
+                softly.append(self.rolled[need.service])  # where it failed, the revision before serves on
+            for other in self.fates.get(need.service, ()):
+                if other.verb == REMOVE or (other.verb != KEEP and need.service in self.rolled):
+                    continue
+                (edges if need.required else softly).extend(self._conditions(need.condition, need.service, other))
+        return edges, softly
 
     def _conditions(self, condition: str, name: str, other: Fate) -> list[str]:
         """The keys of what must be done before a dependant of this container may start."""
@@ -278,17 +339,18 @@ class _Planner:
         if not anew:
             return
         olds = [key("stop", fate.live.ref) for fate in anew if fate.live is not None]
+        done = [self.rolled[service.ref.name]] if service.ref.name in self.rolled else []
         for other in self.chosen:
             if any(need.service == service.ref.name and need.restart for need in other.needs):
                 cause = f"{service.ref.name} is replaced, on which it depends with restart: true"
                 for fate in self.fates[other.ref.name]:
-                    self._again(other, fate, cause, before=olds)
+                    self._again(other, fate, cause, before=olds, behind=done)
 
-    def _again(self, service: Resource, fate: Fate, cause: str, *, before: Sequence[str]) -> None:
-        """Stop and start what runs and is kept; the stop comes before these actions."""
+    def _again(self, service: Resource, fate: Fate, cause: str, *, before: Sequence[str], behind: Sequence[str] = ()) -> None:
+        """Stop and start what runs and is kept; the stop comes before these actions, or behind those."""
         if fate.verb != KEEP or fate.live is None or not fate.live.running:
             return
-        stopped = self._stop(fate.live, cause)
+        stopped = self._stop(fate.live, cause, behind)
         for action in before:
             self.draft.link(action, [stopped])
         self.draft.link(self.draft.add(self._start(service, fate, "start", cause)), [stopped])
@@ -301,8 +363,14 @@ class _Planner:
             if stop in self.draft:
                 for port in live.host_ports:
                     givers.setdefault(port, []).append(stop)
+            elif live.project == self.project and live.service in self.rolled:
+                for port in live.host_ports:
+                    givers.setdefault(port, []).append(self.rolled[live.service])
         for service in self.chosen:
             edges = sorted({stop for port in service.replicas.host_ports for stop in givers.get(port, ())})
+            rolled = self.rolled.get(service.ref.name)
+            if rolled:
+                self.draft.link(rolled, [edge for edge in edges if edge != rolled])
             for fate in self.fates[service.ref.name] if edges else ():
                 own = {key("stop", fate.ref)}
                 self.draft.link(key("start", fate.ref), [edge for edge in edges if edge not in own])

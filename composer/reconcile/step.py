@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from composer.engine.errors import Conflict, NotFound, NotRunning
-from composer.engine.interface import Engine
+from composer.engine.interface import Engine, traffic_of
 from composer.engine.model import ContainerUpdate, NetworkConfig, VolumeConfig
 from composer.reconcile.condition import Watch
 from composer.reconcile.hook import run_hook
 from composer.reconcile.model import Action, Live, Progress, Ref, Resource
 from composer.reconcile.render import instantiate
+from composer.reconcile.rollout.model import GRACE
 
 # verb -> the words of progress before and behind it
 _WORDS = {
@@ -25,6 +26,8 @@ _WORDS = {
     "rename": ("Renaming", "Renamed"),
     "connect": ("Connecting", "Connected"),
     "update": ("Updating", "Updated"),
+    "admit": ("", "Serving"),
+    "retire": ("Draining", "Drained"),
 }
 
 
@@ -85,6 +88,56 @@ class Steps:
         config = instantiate(service, action.number, name, lender=self._lender, anonymous=action.anonymous, replaces=action.old)
         made = await self._engine.containers.create(config, f"{action.old[:12]}_{name}" if action.old else name)
         self._ids[action.service, action.number] = made.id
+        await self._share(service)
+
+    async def _share(self, service: Resource) -> None:
+        """Replicas hold their host ports together; so does who comes with a rollout beside the old one."""
+        name, replicas = service.ref.name, service.replicas
+        together = [ident for (owner, _), ident in self._ids.items() if owner == name]
+        traffic = traffic_of(self._engine)
+        if traffic is None or not replicas.group or not replicas.host_ports or (len(together) < 2 and replicas.rollout is None):
+            return
+        for ident in together:
+            try:
+                await traffic.share(ident, replicas.group)
+            except NotFound:
+                continue  # it is being removed
+
+    def made(self, service: str, number: int) -> str:
+        """The id of the container that was made last with this number. NotFound."""
+        return self._id(Action("create", Ref("container", f"{service} {number}"), "", service=service, number=number))
+
+    def wanting(self, service: Resource) -> Steps:
+        """The same verbs, but this service is wanted in another revision."""
+        other = Steps(self._engine, {**self._want, service.ref: service}, self._have, self._watch, self._report)
+        other._ids = self._ids
+        return other
+
+    async def _admit_container(self, action: Action) -> bool:
+        """True (nothing is told) where nobody could be led elsewhere."""
+        traffic = traffic_of(self._engine)
+        if traffic is None:
+            return True
+        ident = self._id(action)
+        was_aside = ident in traffic.aside()
+        await traffic.admit(ident)
+        return not was_aside
+
+    async def _retire_container(self, action: Action) -> bool:
+        """Out of the traffic, then wait for its connections to end. True: it told itself what is left."""
+        traffic, service = traffic_of(self._engine), self._want.get(Ref("service", action.service))
+        if traffic is None:
+            return True
+        try:
+            await traffic.retire(self._id(action))
+            rollout = service.replicas.rollout if service is not None else None
+            left = await traffic.drain(self._id(action), rollout.drain if rollout is not None else GRACE)
+        except NotFound:
+            return False
+        if left:
+            words = f"{left} connection{'' if left == 1 else 's'} still open"
+            self._report(Progress(title(action.ref), "Drained", done=True, detail=words))
+        return bool(left)
 
     async def _start_container(self, action: Action) -> None:
         ident = self._id(action)

@@ -27,5 +27,8 @@ class MemoryTraffic:
         self._find(ref)
         return 0
 
+    async def listens(self, ref: str) -> bool:
+        return self._find(ref).running
+
     def aside(self) -> Collection[str]:
         return frozenset(record.id for record in self._world.containers.values() if record.aside)

@@ -12,6 +12,7 @@ from composer.reconcile.render.digest import digest, service_parts, whole
 from composer.reconcile.render.host import host_fields, host_ports
 from composer.reconcile.render.process import hooks, process_fields
 from composer.reconcile.render.storage import storage
+from composer.reconcile.rollout.rules import rollout_of, shares_ports
 from composer.spec.model import Network, Service, Stack, Volume
 from composer.spec.normal import service_hash
 
@@ -113,6 +114,8 @@ def _service(stack: Stack, site: Site, service: Service) -> Resource:
         post_start=hooks(service.post_start),
         pre_stop=hooks(service.pre_stop),
         host_ports=host_ports(service),
+        rollout=rollout_of(service),
+        group=f"{stack.name}/{service.name}" if shares_ports(service) else "",
     )
     return Resource(Ref("service", service.name), replicas, hashed, parts, needs)
 

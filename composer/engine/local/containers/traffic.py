@@ -53,6 +53,9 @@ class LocalTraffic:
             pause = min(pause * 1.5, _LAST)
         return 0
 
+    async def listens(self, ref: str) -> bool:
+        return await self._parts.networks.listens(self._find(ref).id)
+
     def aside(self) -> Collection[str]:
         return self._parts.networks.traffic.aside()
 

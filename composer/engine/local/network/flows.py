@@ -18,12 +18,22 @@ _OPEN = frozenset({"01", "03", "04", "08", "09", "0B"})
 
 def inbound(netns: Path, home: int) -> int:
     """How many there are now; 0 when the namespace is gone. For the one kernel thread."""
+    return count(_sockets(netns, home))
+
+
+def listening(netns: Path, home: int) -> frozenset[int]:
+    """The ports that others can connect to; none when the namespace is gone. For the one kernel thread."""
+    found = (line.split() for line in _sockets(netns, home))
+    ends = (words[1].rpartition(":") for words in found if words[3] == _LISTEN)
+    return frozenset(int(port, 16) for address, _, port in ends if not _is_loopback(address))
+
+
+def _sockets(netns: Path, home: int) -> list[str]:
     try:
         with namespace.entered(netns, home):
-            lines = [line for table in _TABLES for line in _lines(table)]
+            return [line for table in _TABLES for line in _lines(table)]
     except FileNotFoundError:
-        return 0
-    return count(lines)
+        return []
 
 
 def _lines(table: str) -> list[str]:

@@ -124,6 +124,10 @@ class Kernel:
         """TCP connections that are open to what listens in the namespace."""
         return await self.run(lambda: flows.inbound(netns, self._home))
 
+    async def listening(self, netns: Path) -> frozenset[int]:
+        """The TCP ports that are listened on in the namespace, for others to reach."""
+        return await self.run(lambda: flows.listening(netns, self._home))
+
     async def send(self, messages: Sequence[Message]) -> None:
         await self.run(lambda: self.route.do(messages))
 

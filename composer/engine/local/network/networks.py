@@ -273,6 +273,10 @@ class LocalNetworks:
         """TCP connections that others have open to it."""
         return await self._sandboxes.inbound(container_id)
 
+    async def listens(self, container_id: str) -> bool:
+        """Whether its processes listen on the TCP ports that it publishes, or on one that it exposes."""
+        return await self._sandboxes.listens(container_id)
+
     def host_files(self, request: SandboxRequest) -> tuple[str, str]:
         """(hosts, resolv.conf) of a container in the host's network: the host's own, with what the container adds."""
         base = Path("/etc/hosts").read_text(errors="replace") if Path("/etc/hosts").exists() else ""

@@ -333,6 +333,18 @@ class Sandboxes:
         """TCP connections that others have open to it."""
         return await self._kernel.inbound(self._layout.netns(container_id)) if container_id in self._live else 0
 
+    async def listens(self, container_id: str) -> bool:
+        """Whether its processes listen on all TCP ports that it publishes, else on one of those that it exposes."""
+        row = self.row(container_id)
+        if row is None:
+            return False
+        published = {one.port for one in row.published if one.protocol == "tcp"}
+        exposed = {number for number, protocol in map(ports.parse_port, row.exposed) if protocol == "tcp"}
+        if not published and not exposed:
+            return True
+        found = await self._kernel.listening(self._layout.netns(container_id))
+        return published <= found if published else bool(exposed & found)
+
     # --- drift --------------------------------------------------------------------------------------------------------
 
     def cables(self) -> dict[str, tuple[str, str]]:
