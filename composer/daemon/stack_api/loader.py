@@ -12,9 +12,9 @@ from composer.daemon.stack_api.project import Unseal, content_bytes, hash_of, wi
 from composer.engine.errors import InvalidArgument
 from composer.errors import ComposerError
 from composer.reconcile.model import Ref, Resource
+from composer.reconcile.precheck.places import marked
 from composer.reconcile.render import Site, render
 from composer.spec.load import load
-from composer.spec.marked import marked
 from composer.spec.model import Stack
 from composer.spec.read import Content, Need, Request
 from composer.spec.tree import Node
