@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -14,9 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from composer.engine.local.files import remove_tree
 from composer.engine.local.layout import Layout
 from tests.fixtures.busybox import busybox_archive
 from tests.fixtures.leaks import Snapshot
+from tests.fixtures.patience import patient
 
 if TYPE_CHECKING:  # the fast tests of other rooms do not wait for the whole engine to be imported
     from composer.engine.local.engine import LocalEngine, Settings
@@ -26,6 +27,10 @@ LIMIT = 60.0  # seconds for one asynchronous test
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        mark = item.get_closest_marker("timeout")
+        limit = float(mark.args[0] if mark is not None else item.config.getoption("timeout"))
+        item.add_marker(pytest.mark.timeout(patient(limit)), append=False)
     if os.geteuid() == 0:
         return
     for item in items:
@@ -42,8 +47,8 @@ def place() -> Iterator[Layout]:
     try:
         yield Layout(root, run, pool=f"10.210.{number & 0xF0}.0/20", pool6=f"fd6d:7063:{number:x}::/48")
     finally:
-        shutil.rmtree(run, ignore_errors=True)
-        shutil.rmtree(root, ignore_errors=True)
+        remove_tree(run)
+        remove_tree(root)
 
 
 @pytest.fixture
@@ -51,7 +56,7 @@ def no_leaks(place: Layout) -> Iterator[None]:
     """Fails the test that leaves a mount, link, table, cgroup, namespace or process behind."""
     before = Snapshot.take(place)
     yield
-    deadline = time.monotonic() + 5.0  # the kernel removes links and namespaces a little later
+    deadline = time.monotonic() + patient(5.0)  # the kernel removes links and namespaces a little later
     left = before.grown(Snapshot.take(place))
     while left and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -111,7 +116,7 @@ def run(work: Coroutine[Any, Any, T], limit: float = LIMIT) -> T:
     """asyncio.run with a time limit."""
 
     async def limited() -> T:
-        async with asyncio.timeout(limit):
+        async with asyncio.timeout(patient(limit)):
             return await work
 
     return asyncio.run(limited())
@@ -119,7 +124,7 @@ def run(work: Coroutine[Any, Any, T], limit: float = LIMIT) -> T:
 
 async def eventually(check: Callable[[], Any], within: float = 10.0) -> Any:
     """Poll until ``check`` (a function, or one that gives an awaitable) is true; its value."""
-    deadline = time.monotonic() + within
+    deadline = time.monotonic() + patient(within)
     while True:
         value = check()
         if asyncio.iscoroutine(value):

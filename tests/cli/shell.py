@@ -15,6 +15,7 @@ from typing import Any
 
 from composer.engine.local.layout import Layout
 from tests.fixtures.busybox import busybox_archive
+from tests.fixtures.patience import patient
 
 COMMAND = [sys.executable, "-m", "composer.cli.main"]
 
@@ -37,7 +38,7 @@ class Shell:
             capture_output=True,
             cwd=self.folder,
             env={**self.environment, **variables},
-            timeout=timeout,
+            timeout=patient(timeout),
             check=False,
         )
         result = subprocess.CompletedProcess(arguments, done.returncode, done.stdout.decode(), done.stderr.decode())

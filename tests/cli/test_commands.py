@@ -13,6 +13,7 @@ import pytest
 
 from composer.cli.lazy import LazyGroup
 from composer.cli.root import cli, run
+from tests.fixtures.patience import patient
 
 # What docker compose has, without its experiments; `composer` has them all.
 COMPOSE = [
@@ -75,7 +76,7 @@ def test_help_of_a_group_imports_none_of_its_commands() -> None:
         "import sys; from composer.cli.root import run; run(['container', '--help']); run(['--help'])\n"
         "print([m for m in sys.modules if m.startswith('composer.cli.commands.') and m.count('.') > 3 and not m.endswith('group')])"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=patient(60), check=True)
     assert done.stdout.splitlines()[-1] == "[]"
 
 
@@ -117,7 +118,7 @@ def test_the_import_budget_of_ps(tmp_path: Path) -> None:
         "import sys; before = set(sys.modules); from composer.cli.root import run\n"
         "code = run(['-H', 'tcp://127.0.0.1:1', 'ps']); print(code, *sorted(set(sys.modules) - before))"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True, cwd=tmp_path)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=patient(60), check=True, cwd=tmp_path)
     code, *names = done.stdout.splitlines()[-1].split()
     assert code == "1"
     dear = [name for name in names if any(name == one or name.startswith(one + ".") for one in EXPENSIVE)]
@@ -191,7 +192,7 @@ def test_the_console_script_ends_quietly_when_its_reader_goes(tmp_path: Path) ->
     script = "from composer.cli.main import main; import sys; sys.argv = ['composer', 'schema']; main()"
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run([sys.executable, "-c", script], stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", script], stdout=writer, stderr=subprocess.PIPE, timeout=patient(60), check=False)
     os.close(writer)
     assert done.returncode == 1
     assert done.stderr == b""

@@ -19,6 +19,7 @@ from composer.daemon.server import Server
 from composer.engine.memory import MemoryEngine
 from tests.contract.backends import NoLog, load
 from tests.contract.shell import shell
+from tests.fixtures.patience import patient
 
 Docker = Callable[..., subprocess.CompletedProcess[str]]
 LIMIT = 20.0  # seconds for one command
@@ -75,7 +76,7 @@ def docker(served: Served) -> Docker:
     def call(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "DOCKER_HOST": f"unix://{served.path}", **environment}
         return subprocess.run(
-            ["docker", *arguments], input=stdin, capture_output=True, text=True, timeout=LIMIT, env=environment, check=False
+            ["docker", *arguments], input=stdin, capture_output=True, text=True, timeout=patient(LIMIT), env=environment, check=False
         )
 
     return call
@@ -147,7 +148,7 @@ def test_cli_networks_volumes_files_events(docker: Docker, tmp_path: Path) -> No
 @pytest.mark.filterwarnings("ignore")
 def test_docker_py(served: Served) -> None:
     docker_py: Any = pytest.importorskip("docker")
-    client = docker_py.DockerClient(base_url=f"unix://{served.path}", timeout=LIMIT)
+    client = docker_py.DockerClient(base_url=f"unix://{served.path}", timeout=patient(LIMIT))
     try:
         assert client.ping()
         assert client.containers.run("ctbb", "echo hi", remove=True) == b"hi\n"

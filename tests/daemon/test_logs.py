@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+from tests.fixtures.patience import patient
+
 SCRIPT = """
 import logging, sys
 from composer.daemon import logs
@@ -26,7 +28,7 @@ except ZeroDivisionError as error:
 
 
 def written(*words: str) -> list[str]:
-    done = subprocess.run([sys.executable, "-c", SCRIPT, *words], capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run([sys.executable, "-c", SCRIPT, *words], capture_output=True, text=True, timeout=patient(30), check=True)
     assert done.stdout == ""
     return done.stderr.splitlines()
 

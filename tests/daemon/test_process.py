@@ -24,6 +24,7 @@ from composer.engine.local.layout import Layout
 from composer.engine.model import ContainerConfig, HostConfig
 from tests.conftest import run
 from tests.contract.backends import load
+from tests.fixtures.patience import patient
 
 
 def of(layout: Layout) -> Options:
@@ -75,7 +76,7 @@ def test_many_clients_start_one_daemon(daemon: Options) -> None:
         [sys.executable, "-m", "composer.daemon", "--root", str(daemon.root), "--run", str(daemon.run)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=patient(30),
         check=False,
     )
     assert done.returncode == 1

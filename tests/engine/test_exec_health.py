@@ -10,6 +10,7 @@ from composer.engine.errors import CommandNotFound, Conflict, NotFound, NotRunni
 from composer.engine.local.engine import LocalEngine
 from composer.engine.model import ContainerConfig, ExecConfig, HealthConfig, HostConfig
 from tests.conftest import Opened, eventually, run
+from tests.fixtures.patience import patient
 
 pytestmark = pytest.mark.root
 MS = 1_000_000
@@ -87,7 +88,7 @@ def test_an_exec_that_hangs_does_not_hold_up_the_end(engine: Opened) -> None:
             await up(e)
             ident = await e.containers.exec_create("cc", ExecConfig(cmd=("sleep", "1000")))
             await e.containers.exec_start(ident, detach=True)
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(patient(3)):
                 await e.containers.kill("cc")
 
             async def ended() -> bool:

@@ -13,6 +13,7 @@ from composer.engine.errors import CommandNotExecutable, CommandNotFound, Confli
 from composer.engine.local.engine import LocalEngine
 from composer.engine.model import ContainerConfig, HostConfig, RestartPolicy
 from tests.conftest import Opened, eventually, run
+from tests.fixtures.patience import patient
 
 pytestmark = pytest.mark.root
 
@@ -70,7 +71,7 @@ def test_out_of_memory_is_told(engine: Opened) -> None:
             assert (await e.containers.wait(ident)).status_code == 137
             state = (await e.containers.inspect(ident)).state
             assert state.oom_killed
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(patient(2)):
                 assert (await anext(events)).actor.id == ident
 
     run(main())
@@ -215,7 +216,7 @@ def test_events_in_dockers_words(engine: Opened) -> None:
             await e.containers.kill("dd")
             await e.containers.remove("dd")
             actions = []
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(patient(5)):
                 async for event in seen:
                     actions.append(event.action)
                     assert event.actor.attributes["a"] == "b"

@@ -21,6 +21,7 @@ from composer.engine.local.lifecycle import Phase
 from composer.engine.local.runtime.cgroup import Hierarchies
 from composer.engine.model import ContainerConfig, HostConfig, LogOptions, RestartPolicy
 from tests.conftest import Opened, clear, eventually, open_engine, run
+from tests.fixtures.patience import patient
 
 pytestmark = pytest.mark.root
 
@@ -88,7 +89,7 @@ def test_kill_9_at_random_moments_leaves_nothing_that_no_row_owns(engine: Opened
         process = spawn(place)
         time.sleep(moments.uniform(0.01, 0.6))
         process.kill()
-        process.communicate(timeout=10)
+        process.communicate(timeout=patient(10))
         run(look())
 
 

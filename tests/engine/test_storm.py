@@ -12,6 +12,7 @@ from composer.engine.local.engine import LocalEngine
 from composer.engine.local.lifecycle import Phase
 from composer.engine.model import ContainerConfig, ExecConfig, HealthConfig, HostConfig, LogOptions, RestartPolicy
 from tests.conftest import Opened, run
+from tests.fixtures.patience import patient
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 NAMES = ("aa", "bb", "cc")
@@ -61,7 +62,7 @@ def test_a_storm_of_calls(engine: Opened) -> None:
         moments = random.Random(seed + number)
         for _ in range(25):
             try:
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(patient(20)):
                     await one(e, moments)
             except EngineError:
                 pass  # refused: that is an answer

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from composer.engine.local.files import remove_tree
 from composer.engine.local.layout import Layout
 from tests.fixtures.busybox import busybox_archive
 from tests.fixtures.leaks import Snapshot
@@ -36,8 +36,8 @@ def machine() -> Iterator[Layout]:
     finally:
         terminal.stop_daemon()
     until(lambda: not before.grown(Snapshot.take(layout)), 10, pause=0.2)
-    shutil.rmtree(run, ignore_errors=True)
-    shutil.rmtree(root, ignore_errors=True)
+    remove_tree(run)
+    remove_tree(root)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from composer.daemon.lock import holder
 from composer.daemon.options import LOCK, LOG
 from composer.engine.local.layout import Layout
+from tests.fixtures.patience import patient
 
 COMPOSER = Path(sys.executable).with_name("composer")
 LIMIT = 90.0  # seconds for one command
@@ -60,7 +61,7 @@ class Terminal:
         """A command that ends, and with this exit code."""
         process = self.begin(*words)
         try:
-            out, err = process.communicate(timeout=within)
+            out, err = process.communicate(timeout=patient(within))
         except subprocess.TimeoutExpired:
             process.kill()
             out, err = process.communicate()
@@ -72,7 +73,7 @@ class Terminal:
     def does(self, *words: str) -> bool:
         """Whether a command succeeds."""
         process = self.begin(*words)
-        process.communicate(timeout=LIMIT)
+        process.communicate(timeout=patient(LIMIT))
         return process.returncode == 0
 
     def out(self, *words: str) -> str:
@@ -151,7 +152,7 @@ def alive(pid: int) -> bool:
 
 def until(check: Callable[[], T], within: float = 10.0, pause: float = 0.02) -> T:
     """Poll until ``check`` gives something true; that value."""
-    end = time.monotonic() + within
+    end = time.monotonic() + patient(within)
     while not (value := check()):
         assert time.monotonic() < end, f"not within {within} s: {check}"
         time.sleep(pause)
@@ -160,7 +161,10 @@ def until(check: Callable[[], T], within: float = 10.0, pause: float = 0.02) -> 
 
 def page(port: int, path: str = "/", timeout: float = 5.0) -> str:
     """What a published port on loopback answers; "" when nobody does."""
-    with suppress(OSError, urllib.error.URLError), urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=timeout) as answer:
+    with (
+        suppress(OSError, urllib.error.URLError),
+        urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=patient(timeout)) as answer,
+    ):
         return str(answer.read().decode())
     return ""
 

@@ -15,6 +15,7 @@ import pytest
 from composer.engine.docker import DockerEngine
 from composer.engine.errors import Conflict
 from tests.conftest import run
+from tests.fixtures.patience import patient
 from tests.scenarios.terminal import Terminal, alive, free_ports, page, until
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
@@ -134,7 +135,7 @@ async def take_network(host: str, name: str) -> str:
 def test_rules_taken_away_are_back(terminal: Terminal, port: int, verb: str) -> None:
     before = rules(terminal)
     assert "elements = {" in before  # the bridges of the stack
-    subprocess.run(["nft", verb, "table", "inet", terminal.layout.table], check=True, timeout=10)
+    subprocess.run(["nft", verb, "table", "inet", terminal.layout.table], check=True, timeout=patient(10))
     began = time.monotonic()
     until(lambda: rules(terminal) == before, RESYNC + PATIENCE)
     print(f"{verb}: the same rules again after {time.monotonic() - began:.3f} s")
@@ -143,7 +144,9 @@ def test_rules_taken_away_are_back(terminal: Terminal, port: int, verb: str) -> 
 
 def rules(terminal: Terminal) -> str:
     """The engine's table as text, without counters; "" when there is none."""
-    done = subprocess.run(["nft", "-s", "list", "table", "inet", terminal.layout.table], capture_output=True, text=True, timeout=10)
+    done = subprocess.run(
+        ["nft", "-s", "list", "table", "inet", terminal.layout.table], capture_output=True, text=True, timeout=patient(10)
+    )
     return done.stdout
 
 
@@ -152,7 +155,7 @@ def test_a_bridge_taken_away_is_back(terminal: Terminal, port: int) -> None:
     network = terminal.out("network", "inspect", "d_default", "--format", "{{.Id}}").strip()
     bridge = terminal.layout.bridge(network)
     index = socket.if_nametoindex(bridge)
-    subprocess.run(["ip", "link", "del", bridge], check=True, timeout=10)
+    subprocess.run(["ip", "link", "del", bridge], check=True, timeout=patient(10))
     began = time.monotonic()
     until(lambda: any(name == bridge and number != index for number, name in socket.if_nameindex()), RESYNC + PATIENCE)
     print(f"there again after {time.monotonic() - began:.3f} s")

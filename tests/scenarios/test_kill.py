@@ -9,6 +9,7 @@ import time
 import pytest
 
 from tests.fixtures.leaks import Snapshot
+from tests.fixtures.patience import patient
 from tests.scenarios.terminal import Terminal, free_ports, page, until
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -67,7 +68,7 @@ def test_the_stack_is_whole_after_kill_9_at_any_moment_of_up(terminal: Terminal)
         up = terminal.begin("up", "-d")
         time.sleep(moment)
         terminal.kill_daemon()
-        up.communicate(timeout=60)
+        up.communicate(timeout=patient(60))
         terminal.run("up", "-d")
         whole(terminal, port, f"seed {seed}, round {number}, killed after {moment:.3f} of {took:.3f} s")
     terminal.run("down", "-v")

@@ -18,6 +18,7 @@ import pytest
 from composer.engine.local.linux.mount import unmount_beneath
 from composer.engine.local.linux.process import boot_id
 from tests.fixtures.leaks import Snapshot
+from tests.fixtures.patience import patient
 from tests.scenarios.terminal import Terminal, free_ports, page, until
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
@@ -53,9 +54,9 @@ def reboot(terminal: Terminal) -> None:
     for item in empty.grown(Snapshot.take(layout)):
         kind, _, name = item.partition(": ")
         if kind == "links":
-            subprocess.run(["ip", "link", "del", name], check=False, timeout=10, capture_output=True)
+            subprocess.run(["ip", "link", "del", name], check=False, timeout=patient(10), capture_output=True)
         if kind == "tables":
-            subprocess.run(["nft", "delete", *name.split()], check=True, timeout=10)
+            subprocess.run(["nft", "delete", *name.split()], check=True, timeout=patient(10))
     unmount_beneath(layout.run)
     unmount_beneath(layout.root)
     cgroups = [name for item in empty.grown(Snapshot.take(layout)) for kind, _, name in [item.partition(": ")] if kind == "cgroups"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from composer.engine.memory import MemoryEngine
 from composer.engine.model import ContainerUpdate
+from tests.fixtures.patience import patient
 from tests.stack_api.daemon import Client, daemon, eventually
 
 TWO = """
@@ -157,7 +158,7 @@ services:
             for name in ("p-web-1", "p-db-1"):
                 await engine.containers.remove(name, force=True)
             await client.becomes({"db-1": "running", "web-1": "created"})
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(patient(2)):
                 await client.ok("down")
             assert await client.states() == {}
         await engine.close()

@@ -18,6 +18,7 @@ from hypothesis import strategies as some
 from composer.engine.errors import EngineError, InvalidArgument
 from composer.engine.local.archive import ExtractOptions, ExtractReport, extract
 from tests.fixtures.busybox import LayerTar
+from tests.fixtures.patience import patient
 
 pytestmark = pytest.mark.root
 
@@ -157,7 +158,9 @@ def test_sparse_files_of_gnu_tar(root: Path, tmp_path_factory: pytest.TempPathFa
             file.seek(place * 1_000_000)
             file.write(b"piece %d" % place)
         file.truncate(50_000_000)
-    data = subprocess.run(["tar", "-cS", f"--format={form}", "-C", source, "f"], check=True, capture_output=True, timeout=30).stdout
+    data = subprocess.run(
+        ["tar", "-cS", f"--format={form}", "-C", source, "f"], check=True, capture_output=True, timeout=patient(30)
+    ).stdout
     assert len(data) < 1_000_000
     unpack(data, root)
     assert (root / "f").read_bytes() == (source / "f").read_bytes()

@@ -22,6 +22,7 @@ from composer.engine.local.linux import mount as mounts
 from tests.fixtures.busybox import BUSYBOX, busybox_archive
 from tests.fixtures.disk import mounted
 from tests.fixtures.images import ImageRoom, image_room
+from tests.fixtures.patience import patient
 
 pytestmark = pytest.mark.root
 
@@ -139,7 +140,7 @@ async def _upper(room: ImageRoom, ref: str, change: str) -> tuple[Path, tuple[st
     target = room.layout.bundle("c") / "rootfs"
     await room.images.snapshots.mount("c", room.images.layers.paths(record), target, upper=place / "upper", work=place / "work")
     try:
-        await asyncio.to_thread(subprocess.run, ["sh", "-ec", change], cwd=target, check=True, timeout=20)
+        await asyncio.to_thread(subprocess.run, ["sh", "-ec", change], cwd=target, check=True, timeout=patient(20))
     finally:
         await room.images.snapshots.unmount(target)
     return place / "upper", record.chain_ids

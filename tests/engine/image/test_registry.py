@@ -19,6 +19,7 @@ from composer.engine.model import RegistryAuth
 from tests.engine.image.test_load_save import EXPECTED, layered, merged, oci_archive
 from tests.fixtures.busybox import busybox_archive, docker_archive
 from tests.fixtures.images import image_room, said
+from tests.fixtures.patience import patient
 
 pytestmark = [
     pytest.mark.root,
@@ -71,7 +72,7 @@ def closed_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if shutil.which("htpasswd") is None:
         pytest.skip("htpasswd (apache2-utils) is not installed")
     directory = tmp_path_factory.mktemp("closed")
-    line = subprocess.run(["htpasswd", "-nbB", "-C", "4", "me", "secret"], check=True, capture_output=True, timeout=20).stdout
+    line = subprocess.run(["htpasswd", "-nbB", "-C", "4", "me", "secret"], check=True, capture_output=True, timeout=patient(20)).stdout
     (directory / "users").write_bytes(line)
     yield from serve(directory, f"auth: {{htpasswd: {{realm: here, path: {directory / 'users'}}}}}\n")
 

@@ -17,6 +17,7 @@ from composer.engine.local.network.model import Sandbox, SandboxRequest
 from composer.engine.local.network.networks import LocalNetworks
 from composer.engine.local.state import State
 from composer.engine.model import EndpointSettings, Event, NetworkConfig, PortBinding
+from tests.fixtures.patience import patient
 
 POOL, POOL6 = "10.211.0.0/16", "fd6d:7063:aaaa::/48"
 
@@ -118,7 +119,7 @@ async def said(box: Sandbox | None, host: str, port: int) -> str:
     command = [sys.executable, "-c", _ASK, host, str(port)]
     if box is not None:
         command = ["nsenter", f"--net={box.netns}", *command]
-    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=10, check=False)
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=patient(10), check=False)
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
@@ -138,7 +139,7 @@ async def asked(box: Sandbox, name: str, kind: str = "A", *, tcp: bool = False, 
     )
     query = DNSRecord.question(name, kind).pack().hex()
     command = ["nsenter", f"--net={box.netns}", sys.executable, "-c", program, query, "tcp" if tcp else "udp", server]
-    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=10, check=True)
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=patient(10), check=True)
     record = DNSRecord.parse(bytes.fromhex(done.stdout.strip()))
     return RCODE[record.header.rcode], [str(r.rdata) for r in record.rr if QTYPE[r.rtype] == kind]
 

@@ -12,6 +12,7 @@ import pytest
 from composer.engine.errors import Conflict, EngineError, InvalidArgument, NotFound
 from composer.engine.model import IPAM, EndpointIPAMConfig, EndpointSettings, IPAMPool, PortBinding
 from tests.engine.network.rig import asked, eventually, free_port, ident, links, rig, run_in, said
+from tests.fixtures.patience import patient
 
 pytestmark = pytest.mark.root
 
@@ -125,7 +126,7 @@ def test_udp_is_published_too(tmp_path: Path) -> None:
             program += "s.settimeout(2); s.connect((sys.argv[1], int(sys.argv[2]))); s.send(b'x'); print(s.recv(100).decode())"
             for host in ("127.0.0.1", "::1"):
                 command = [sys.executable, "-c", program, host, str(port)]
-                done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=10, check=False)
+                done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=patient(10), check=False)
                 assert done.stdout == "back x\n", host
 
     asyncio.run(scenario())
