@@ -19,6 +19,7 @@ FLAGS = {
     "cgroup": "the cgroup beneath which containers live (COMPOSER_CGROUP)",
     "log-level": "debug, info, warning or error (COMPOSER_LOG_LEVEL)",
     "log-format": "auto, console or json (COMPOSER_LOG_FORMAT)",
+    "resync": "seconds between two looks at everything (COMPOSER_RESYNC, 60)",
 }
 
 

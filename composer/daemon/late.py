@@ -24,9 +24,10 @@ Hold = Callable[[Mapping[str, str], bool], bool]
 class LateStacks:
     """`open` once the server answers; `close` at the end, whether it was opened or not."""
 
-    def __init__(self, engine: LocalEngine, layout: Layout) -> None:
+    def __init__(self, engine: LocalEngine, layout: Layout, *, resync: float = 60.0) -> None:
         self._engine = engine
         self._layout = layout
+        self._resync = resync
         self._api: StackApi | None = None
         self._router: asyncio.Future[Router] = asyncio.get_running_loop().create_future()
 
@@ -34,7 +35,7 @@ class LateStacks:
         await asyncio.to_thread(_import)
         from composer.daemon.stack_api import StackApi
 
-        self._api = StackApi(self._engine, self._engine.state, self._layout)
+        self._api = StackApi(self._engine, self._engine.state, self._layout, resync=self._resync)
         await self._api.start()
         self._router.set_result(Router(self._api.routes()))
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from composer.engine.interface import Filters
 from composer.engine.local import facts, gc, recover
+from composer.engine.local.archive import finish
 from composer.engine.local.containers import LocalContainers, Parts, Tasks
 from composer.engine.local.containers.changing import Members
 from composer.engine.local.containers.registry import Registry
@@ -31,6 +32,7 @@ from composer.engine.local.layout import Layout
 from composer.engine.local.lifecycle import Phase
 from composer.engine.local.linux.mount import mounts
 from composer.engine.local.linux.process import boot_id
+from composer.engine.local.mending import Mending
 from composer.engine.local.network.networks import LocalNetworks
 from composer.engine.local.runtime import Runtime
 from composer.engine.local.state import State
@@ -40,7 +42,7 @@ from composer.engine.model import DiskUsage, Event, Info
 from composer.engine.model.facts import Facts, Inquiry
 
 if TYPE_CHECKING:
-    from composer.engine.local.build import Builder, Cache
+    from composer.engine.local.build import Builder, Cache, Runner
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +122,7 @@ class LocalEngine:
         )
         self._health = Health(self.parts)
         self._supervisor = Supervisor(self.parts, self._health)
+        self._mending = Mending(self.parts)
         self.networks.members = Members(self.parts)
         self.containers = LocalContainers(self.parts)
         self.traffic = LocalTraffic(self.parts)
@@ -128,24 +131,35 @@ class LocalEngine:
     def _add_builder(self) -> None:
         """Its room is opened by the first build or prune: a start after a crash is to answer soon."""
         images = self.images
-        opened: list[tuple[Builder, Cache]] = []
+        opened: list[tuple[Builder, Cache, Runner]] = []
 
-        def room() -> tuple[Builder, Cache]:
+        def room() -> tuple[Builder, Cache, Runner]:
             if not opened:
                 from composer.engine.local.build import Builder, Cache, Roots, Runner
 
                 cache = Cache(self.state)
                 roots = Roots(self.layout, images.layers, images.snapshots)
                 runner = Runner(self.layout, self.runtime, self.networks)
-                opened.append((Builder(self.layout, images.store, images.blobs, roots, cache, runner, images.pull), cache))
+                opened.append((Builder(self.layout, images.store, images.blobs, roots, cache, runner, images.pull), cache, runner))
             return opened[0]
 
         images.store.keepers.append(lambda: room()[1].layers())
         images.builder = lambda config: room()[0].build(config)
 
+        async def forget() -> int:
+            _, cache, runner = room()
+            await cache.clear()
+            return await finish(runner.clear)
+
+        images.forget_builds = forget
+
     async def close(self) -> None:
         """End the daemon's side of everything; containers keep running, and the next `start` knows them."""
         await self._stack.aclose()
+
+    async def mend(self) -> Sequence[str]:
+        """Compare what runs with the rows, and put right what differs; what was, as sentences. Cheap: a pass of some ms."""
+        return await self._mending.mend()
 
     def events(self, filters: Filters | None = None, *, since: float = 0.0, until: float = 0.0) -> AsyncIterator[Event]:
         return self.bus.subscribe(filters, since=since, until=until)

@@ -18,7 +18,10 @@ from composer.cli.app import app
 @click.option("--cgroup", default="", metavar="PATH", help="The cgroup beneath which containers live (COMPOSER_CGROUP).")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default=None, help="How much is logged.")
 @click.option("--log-format", type=click.Choice(["auto", "console", "json"]), default=None, help="json unless on a terminal.")
-def serve(root: str, run: str, host: str, pool: str, pool6: str, cgroup: str, log_level: str | None, log_format: str | None) -> int:
+@click.option("--resync", default="", metavar="SECONDS", help="Between two looks at everything (COMPOSER_RESYNC, 60).")
+def serve(
+    root: str, run: str, host: str, pool: str, pool6: str, cgroup: str, log_level: str | None, log_format: str | None, resync: str
+) -> int:
     """Run the daemon in the foreground."""
     from composer.daemon.main import main
     from composer.daemon.options import options
@@ -33,5 +36,6 @@ def serve(root: str, run: str, host: str, pool: str, pool6: str, cgroup: str, lo
         cgroup=cgroup,
         log_level=log_level or "",
         log_format=log_format or "",
+        resync=resync,
     )
     return main(found)

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from composer.engine.errors import EngineError, Unavailable
 from composer.engine.local.network import conntrack, flows, links, namespace
+from composer.engine.local.network.inside import Inside, mend_inside
 from composer.engine.local.network.links import Interface, Link, Route
 from composer.engine.local.network.netlink import NETLINK_NETFILTER, Message, NetlinkSocket, attributes
 from composer.engine.local.network.nft import Nft
@@ -141,6 +142,14 @@ class Kernel:
     async def routes(self) -> tuple[list[Route], dict[str, Link], list[tuple[int, Interface]]]:
         """(routes, links, addresses) of the host, one picture."""
         return await self.run(lambda: (links.routes(self.route), links.links(self.route), links.addresses(self.route)))
+
+    async def repin(self, path: Path, pid: int) -> None:
+        """Pin the namespace of a process at ``path`` again."""
+        await self.run(lambda: namespace.pin(path, pid))
+
+    async def mend_inside(self, path: Path, wish: Inside) -> list[str]:
+        """Compare the inside of a namespace with what it should be, and put it right; what was wrong."""
+        return await self.run(lambda: mend_inside(path, self._home, wish))
 
     async def drop(self, paths: Sequence[Path]) -> None:
         """Unpin namespaces."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +19,7 @@ from composer.engine.local.network import doctor, endpoints, hosts, namespace, o
 from composer.engine.local.network.bridges import Bridges
 from composer.engine.local.network.doctor import Finding
 from composer.engine.local.network.firewall import Facts, Firewall
-from composer.engine.local.network.healing import Healing
+from composer.engine.local.network.healing import Healing, Mended
 from composer.engine.local.network.kernel import Kernel
 from composer.engine.local.network.model import EndpointRow, Sandbox, SandboxRequest, SandboxRow
 from composer.engine.local.network.reference import find
@@ -57,7 +57,8 @@ class LocalNetworks:
         self._sandboxes = Sandboxes(layout, state, self._kernel, self._bridges, self._find, _is_default)
         self._firewall = Firewall(self._kernel, layout.table, self._facts)
         self._sandboxes.firewall = self._firewall
-        self._healing = Healing(layout, self._kernel, self._bridges, self._sandboxes, self._firewall, self._all)
+        self._healing = Healing(layout, self._kernel, self._bridges, self._sandboxes, self._firewall, self._all, self._tell_mended)
+        self.container_mended: Callable[[str, str, str, float], None] = _unheard  # container's id, what, found by, since
         self._creating = asyncio.Lock()
 
     @property
@@ -290,6 +291,22 @@ class LocalNetworks:
         """Put right what differs in the kernel from the rows; what was mended, as sentences."""
         return await self._healing.heal()
 
+    async def heal_insides(self, pids: Mapping[str, int], left_alone: Collection[str]) -> Sequence[str]:
+        """As `heal`, within the namespaces of these running containers (``pids``); ``left_alone``: those that change their own network."""
+        return await self._healing.heal_insides(pids, left_alone)
+
+    def _tell_mended(self, mended: Mended, found: str, since: float) -> None:
+        """As an event that is not Docker's: `mend`."""
+        if mended.container:
+            self.container_mended(mended.container, mended.what, found, since)
+            return
+        attributes = {"what": mended.what, "found": found, "since": str(since)}
+        network = self._networks.get(mended.network)
+        if network is not None:
+            self._publish(event("network", "mend", network.id, {**network.labels, "name": network.name, **attributes}))
+        else:
+            self._publish(event("daemon", "mend", self._layout.instance, {"name": "engine", **attributes}))
+
     async def findings(self) -> Sequence[Finding]:
         """What on this machine stands in the way of containers' traffic (for `doctor`, and a warning at start)."""
         listed = doctor.dropping_chains(await self._kernel.nft("list chains\n"), self._layout.table)
@@ -348,3 +365,7 @@ def _check(config: NetworkConfig) -> None:
     if not config.enable_ipv4 and not config.enable_ipv6:
         raise InvalidArgument("IPv4 or IPv6 must be enabled")
     options.check(config.options)
+
+
+def _unheard(_container: str, _what: str, _found: str, _since: float) -> None:
+    return

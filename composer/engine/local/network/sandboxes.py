@@ -20,6 +20,7 @@ from composer.engine.local.network.bridges import Bridges
 from composer.engine.local.network.dns import Resolver, View
 from composer.engine.local.network.firewall import Firewall
 from composer.engine.local.network.hosts import DNS_ADDRESS
+from composer.engine.local.network.inside import Inside
 from composer.engine.local.network.ipam import Address, Pool
 from composer.engine.local.network.kernel import Kernel
 from composer.engine.local.network.model import EndpointRow, PublishedPort, Sandbox, SandboxRequest, SandboxRow
@@ -366,6 +367,25 @@ class Sandboxes:
         wish = Wish(self._layout.netns(container_id), fresh=False, cables=(self._cable(row, endpoint),), gateways=tuple(where))
         await self._kernel.wire(wish)
         return f"{endpoint.interface} of {row.name}"
+
+    async def mend_insides(self, pids: Mapping[str, int], left_alone: Collection[str]) -> list[tuple[str, str]]:
+        """What differs inside the namespaces of these containers is put right; (container, what) of each thing."""
+        mended = []
+        for container, pid in pids.items():
+            live = self._live.get(container)
+            if live is None:
+                continue
+            path, row = self._layout.netns(container), live.row
+            try:
+                if not namespace.is_pinned(path):
+                    await self._kernel.repin(path, pid)
+                    mended.append((container, f"the network namespace of {row.name} had lost its pin"))
+                if container not in left_alone:
+                    wish = Inside(tuple(self._cable(row, e) for e in row.endpoints), endpoints.gateways(row.endpoints))
+                    mended += [(container, f"{what} of {row.name}") for what in await self._kernel.mend_inside(path, wish)]
+            except EngineError as error:
+                _log.error("the network of %s is not as it should be, and cannot be put right now: %s", row.name, error.message)
+        return mended
 
     # --- the daemon restarted -----------------------------------------------------------------------------------------
 
