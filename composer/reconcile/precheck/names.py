@@ -17,9 +17,7 @@ def check_names(scene: Scene) -> Iterator[Finding]:
         fixed = bool(service.container_name) and service.name != scene.oneoff
         place = ("services", service.name, "container_name") if fixed else ("services", service.name)
         names = scene.created.get(service.name, ())
-        there = [live for live in scene.have.values() if _is_replica(scene, service, live.project, live.service, live.oneoff)]
-        kept = [live for live in there if live.ref.kind == "container" and live.id not in scene.leaving]
-        if fixed and len(names) + len(kept) > 1:
+        if fixed and scene.scale.get(service.name, 1) > 1:
             message = (
                 f'The "{service.name}" service is using the custom container name "{service.container_name}". Docker requires each '
                 "container to have a unique name. Remove the custom name to scale the service"
@@ -28,10 +26,6 @@ def check_names(scene: Scene) -> Iterator[Finding]:
             continue
         for name in dict.fromkeys(names):
             yield from _taken(scene, name, place, fixed=fixed)
-
-
-def _is_replica(scene: Scene, service: Service, project: str, name: str, oneoff: bool) -> bool:
-    return project == scene.stack.name and name == service.name and not oneoff
 
 
 def _taken(scene: Scene, name: str, place: tuple[str, ...], *, fixed: bool) -> Iterator[Finding]:

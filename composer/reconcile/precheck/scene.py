@@ -42,6 +42,7 @@ class Scene:
     leaving: frozenset[str]
     gone: frozenset[str]
     have: Mapping[Ref, Live]
+    scale: Mapping[str, int] = field(default_factory=dict)  # service -> how many containers it is to have
     images: Mapping[str, Image | None] = field(default_factory=dict)
     work: tuple[Work, ...] = ()
     oneoff: str = ""
@@ -91,7 +92,8 @@ def survey(
     """``plan`` None: none could be made, because the stack asks for what cannot be; then all that is chosen counts as made anew."""
     known = tuple(name for name in chosen if name in stack.services)
     scene = _planned(stack, known, have, plan) if plan is not None else _anew(stack, known, have, policy)
-    return replace(scene, images=images or {}, work=tuple(work))
+    scale = {name: policy.scale.get(name, stack.services[name].replicas) for name in known}
+    return replace(scene, scale=scale, images=images or {}, work=tuple(work))
 
 
 def with_oneoff(scene: Scene, service: str, name: str, *, ports: bool) -> Scene:
