@@ -1,4 +1,4 @@
-"""SOPS and age: files that the real sops (3.11) encrypted for a key of these tests are opened as it opens them; altered ones are refused."""
+"""SOPS and age: files that the real sops (3.11) encrypted for a key of these tests are opened as it does; altered ones are refused."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from composer.errors import EXIT_INTERRUPTED, EXIT_USAGE, ComposerError
 from composer.gitops.ground import Project, Replica, Result
 from composer.reconcile import labels
 from composer.reconcile.observe import observe
+from composer.spec.read import NAMES, OVERRIDES
 
 _DONE = ("Created", "Recreated", "Removed", "Started", "Restarted", "Built", "Pulled")
 
@@ -32,9 +33,8 @@ class GitopsStacks:
         return await self._do(up, project, options, cut)
 
     async def down(self, name: str, *, volumes: bool) -> Result:
-        return await self._do(
-            down, {"name": name, "contents": {"/.env": {"missing": True}}, "cwd": "/"}, {"volumes": volumes, "remove_orphans": True}
-        )
+        nowhere = {f"/{file}": {"missing": True} for file in (*NAMES, *OVERRIDES, ".env")}  # the stored stack of that name is meant
+        return await self._do(down, {"name": name, "contents": nowhere, "cwd": "/"}, {"volumes": volumes, "remove_orphans": True})
 
     async def plan(self, project: Project, *, prune: bool) -> Sequence[str]:
         lines: list[Line] = []

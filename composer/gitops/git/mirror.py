@@ -29,6 +29,11 @@ class Head:
     name: str = ""
 
 
+def size_text(size: int) -> str:
+    """Bytes for people."""
+    return f"{size >> 20} MiB" if size >= 1 << 20 else f"{size} bytes"
+
+
 class Mirror:
     """``directory``: of this source alone. ``largest``: bytes of one fetch and of all."""
 
@@ -90,20 +95,29 @@ class Mirror:
                 *words, "--end-of-options", self._remote.address.url, spec, cwd=self.directory, seconds=_FETCH
             )
         except (GitFailed, TimeoutError) as error:
+            if self._cut_off():
+                raise self._too_big() from error
             raise self._lost(error) from error
         finally:
             self._clean()
         size = sum(file.stat().st_size for file in (self.path / "objects").rglob("*") if file.is_file())
         if size > self._largest:
             await self.forget()
-            raise TooBig(f"the repository is larger than {self._largest >> 20} MiB", hint="allow more: --max-size")
+            raise self._too_big()
+
+    def _too_big(self) -> TooBig:
+        return TooBig(f"the repository is larger than {size_text(self._largest)}", hint="allow more: --max-size")
+
+    def _cut_off(self) -> bool:
+        """A pack ended where the bound on files is."""
+        return any(file.stat().st_size >= self._largest for file in (self.path / "objects" / "pack").glob("tmp_*"))
 
     def _clean(self) -> None:
         """What a killed fetch left half-written."""
         for file in (self.path / "objects" / "pack").glob("tmp_*"):
             file.unlink(missing_ok=True)
 
-    def _lost(self, error: Exception) -> RemoteLost | TooBig:
+    def _lost(self, error: Exception) -> RemoteLost:
         if isinstance(error, TimeoutError):
             return RemoteLost("the remote did not answer in time")
         said = error.said if isinstance(error, GitFailed) else str(error)
