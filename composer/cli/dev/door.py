@@ -117,9 +117,6 @@ def _replica(row: Summary) -> Replica:
 
 async def _turns(events: Events) -> AsyncIterator[Turn]:
     """The engine's events, read when the socket is readable; no thread waits for them."""
-    loop = asyncio.get_running_loop()
-    bell = asyncio.Event()
-    loop.add_reader(events.fileno(), bell.set)
     try:
         found = events.parse(events.reply.drain())
         while True:
@@ -128,12 +125,27 @@ async def _turns(events: Events) -> AsyncIterator[Turn]:
                     yield turn
             if events.ended:
                 return
-            await bell.wait()
-            bell.clear()
+            await _readable(events.fileno())
             found = events.ready()
     finally:
-        loop.remove_reader(events.fileno())
         events.reply.connection.close()
+
+
+async def _readable(descriptor: int) -> None:
+    """Until one receive will not block."""
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[None] = loop.create_future()
+
+    def ready() -> None:
+        loop.remove_reader(descriptor)
+        if not found.done():
+            found.set_result(None)
+
+    loop.add_reader(descriptor, ready)
+    try:
+        await found
+    finally:
+        loop.remove_reader(descriptor)
 
 
 def _turn(event: Mapping[str, Any]) -> Turn | None:
