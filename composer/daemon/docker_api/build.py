@@ -71,8 +71,11 @@ class BuildRoutes:
             await asyncio.to_thread(remove_tree, directory)
 
     async def prune(self, request: Request) -> Answer:
-        """The build cache is made of images here, which `image prune` removes."""
-        return json_response({"CachesDeleted": [], "SpaceReclaimed": 0})
+        """All of the cache, with or without ``all``; the layers that images need stay. Filters are refused."""
+        if request.query.filters() or request.query.text("keep-storage"):
+            raise Unsupported("pruning a part of the build cache is not supported", hint="prune all of it: without filters")
+        report = await self._images.prune_builds()
+        return json_response({"CachesDeleted": list(report.deleted), "SpaceReclaimed": report.space_reclaimed})
 
     async def cancel(self, request: Request) -> Answer:
         raise Unsupported("cancelling a build by id is not supported", hint="close the build's connection")

@@ -50,6 +50,10 @@ class DockerImages:
         gone = [row.get("Deleted") or row.get("Untagged") for row in found.get("ImagesDeleted") or ()]
         return PruneReport(deleted=tuple(gone), space_reclaimed=found.get("SpaceReclaimed") or 0)
 
+    async def prune_builds(self) -> PruneReport:
+        found = await self._client.call("POST", "/build/prune", {"all": "true"}, timeout=None)
+        return PruneReport(deleted=tuple(found.get("CachesDeleted") or ()), space_reclaimed=found.get("SpaceReclaimed") or 0)
+
     async def pull(self, ref: str, *, platform: str = "", auth: RegistryAuth | None = None) -> AsyncIterator[Progress]:
         name, tag = split(ref)
         query = {"fromImage": name, "tag": tag or "latest", "platform": platform}

@@ -109,6 +109,21 @@ def remove_at(directory: int, name: str) -> None:
     os.rmdir(name, dir_fd=directory)
 
 
+def tree_size(path: Path) -> int:
+    """Bytes of what is beneath a directory but directories, each inode once. Blocking."""
+    total, seen = 0, set()
+    for _, _, names, directory in os.fwalk(path, follow_symlinks=False):
+        for name in names:
+            try:
+                status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            except FileNotFoundError:
+                continue  # a running container removed it in this moment
+            if status.st_ino not in seen:
+                total += status.st_size
+                seen.add(status.st_ino)
+    return total
+
+
 def _enter(directory: int, name: str) -> int:
     """The directory ``name``, never through a link nor into something mounted on it (bind mounts of the same disk too)."""
     return open_in_root(directory, name, os.O_RDONLY | os.O_DIRECTORY, resolve=RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV)

@@ -146,6 +146,9 @@ class MemoryImages:
                 gone += [step.untagged or step.deleted for step in await self.remove(image_id, force=True)]
         return PruneReport(deleted=tuple(gone))
 
+    async def prune_builds(self) -> PruneReport:
+        return PruneReport()  # its builds remember nothing
+
     async def pull(self, ref: str, *, platform: str = "", auth: RegistryAuth | None = None) -> AsyncIterator[Progress]:
         name = normal(ref)
         repository, _, tag = name.rpartition(":")

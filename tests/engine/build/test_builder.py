@@ -204,6 +204,27 @@ def test_run_mounts(engine: Opened, context: Path) -> None:
     assert run(work()).split() == ["bound", "5", "once", "0"]
 
 
+def test_what_builds_remember_is_forgotten_when_asked(engine: Opened, context: Path) -> None:
+    text = "FROM bb\nRUN --mount=type=cache,target=/c dd if=/dev/zero of=/c/n bs=1k count=64; cp /c/n /n"
+
+    async def work() -> None:
+        async with engine() as e:
+            image, _ = await build(e, context, text, tags=("kept",))
+            await build(e, context, "FROM bb\nRUN dd if=/dev/zero of=/m bs=1k count=32", tags=("gone",))
+            await e.images.remove("gone")
+            _, lines = await build(e, context, text)
+            assert any("CACHED" in line for line in lines)
+            report = await e.images.prune_builds()
+            assert report.space_reclaimed >= (64 + 32) << 10
+            assert len(report.deleted) == 1  # the layer of `gone`; that of `kept` stays
+            assert (await e.images.inspect("kept")).id == image
+            _, lines = await build(e, context, text)
+            assert not any("CACHED" in line for line in lines)
+            assert (await e.images.prune_builds()).space_reclaimed >= 64 << 10
+
+    run(work())
+
+
 def test_mount_points_are_no_part_of_the_layer(engine: Opened, context: Path) -> None:
     """Neither the target of a mount nor the engine's own (/etc/hosts, /proc ...) makes a layer of a RUN that changes nothing."""
 

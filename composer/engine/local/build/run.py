@@ -10,6 +10,7 @@ import codecs
 import os
 import shutil
 import stat
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from composer.engine.local.build.problem import BuildProblem
 from composer.engine.local.build.roots import Root
 from composer.engine.local.build.runmount import RunMount
 from composer.engine.local.build.sources import Sources
-from composer.engine.local.files import remove_tree
+from composer.engine.local.files import remove_tree, tree_size
 from composer.engine.local.layout import Layout
 from composer.engine.local.linux.beneath import make_directories
 from composer.engine.local.network.model import SandboxRequest
@@ -52,6 +53,7 @@ class Runner:
     def __init__(self, layout: Layout, runtime: Runtime, networks: LocalNetworks) -> None:
         self._layout, self._runtime, self._networks = layout, runtime, networks
         self._caches: dict[str, asyncio.Lock] = {}
+        self._busy: Counter[str] = Counter()  # names of cache directories that commands use now
 
     async def run(self, command: Command, root: Root, config: BuildConfig, sources: Sources, output: Output) -> int:
         """The exit code. Output goes line by line to ``output``. BuildProblem for mounts that cannot be; EngineError."""
@@ -180,7 +182,9 @@ class Runner:
     async def _cache(self, wish: RunMount, undo: AsyncExitStack) -> BundleMount:
         """A directory that outlives builds; ``sharing=locked`` lets one RUN at a time in."""
         name = "".join(c if c.isalnum() else f"_{ord(c):x}" for c in wish.id)[:120]
-        path = self._layout.root / "build-cache" / name
+        path = self._directories / name
+        self._busy[name] += 1
+        undo.callback(self._busy.subtract, (name,))
         if wish.sharing != "shared":
             await undo.enter_async_context(self._caches.setdefault(name, asyncio.Lock()))
 
@@ -192,6 +196,19 @@ class Runner:
 
         await asyncio.to_thread(make)
         return BundleMount(wish.target, str(path), read_only=not wish.writable)
+
+    @property
+    def _directories(self) -> Path:
+        return self._layout.root / "build-cache"
+
+    def clear(self) -> int:
+        """Remove the directories of ``--mount=type=cache`` that no command uses; how many bytes they held. Blocking."""
+        freed = 0
+        for path in self._directories.iterdir() if self._directories.is_dir() else ():
+            if not self._busy[path.name]:
+                freed += tree_size(path)
+                remove_tree(path)
+        return freed
 
     @asynccontextmanager
     async def _bind(self, wish: RunMount, sources: Sources, workdir: str) -> AsyncIterator[BundleMount]:

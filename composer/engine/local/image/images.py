@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 from composer.engine.errors import InvalidArgument, Unsupported
@@ -46,7 +46,7 @@ Builder = Callable[[BuildConfig], AsyncIterator[Progress]]
 class LocalImages:
     """Images on this machine. ``store``, ``layers``, ``blobs`` and ``snapshots`` are for the other parts of the local engine.
 
-    ``builder`` is set by the engine, as building needs its containers.
+    ``builder`` and ``forget_builds`` (bytes freed) are set by the engine, as building needs its containers.
     """
 
     def __init__(self, layout: Layout, state: State, publish: Publish, used: Used) -> None:
@@ -59,6 +59,7 @@ class LocalImages:
         self.store.keepers.append(lambda: used().keys())
         self.snapshots = Snapshots(layout)
         self.builder: Builder | None = None
+        self.forget_builds: Callable[[], Awaitable[int]] | None = None
         self._disposal = Disposal(self.store, used, self._tell)
         self._puller = Puller(self.blobs, self.layers, self.store)
         self._pusher = Pusher(state, self.blobs, self.store)
@@ -106,6 +107,11 @@ class LocalImages:
     async def prune(self, filters: Filters | None = None) -> PruneReport:
         """Images without a name (``dangling``, the default), or all that no container stands on (dangling=false)."""
         return await self._disposal.prune(filters)
+
+    async def prune_builds(self) -> PruneReport:
+        freed = await self.forget_builds() if self.forget_builds is not None else 0
+        swept = await self.store.sweep()
+        return PruneReport(deleted=swept.layers, space_reclaimed=swept.freed + freed)
 
     async def load(self, tar: AsyncIterator[bytes]) -> AsyncIterator[Progress]:
         """Images from a docker-archive or an OCI layout."""

@@ -225,7 +225,7 @@ class Layers:
         try:
             with self._blobs.incoming() as blob:
                 pack(root, "/", cast(BinaryIO, blob), name="", whiteouts=True)
-                return Descriptor(OCI_LAYER, blob.keep(), blob.size), files_size(upper)
+                return Descriptor(OCI_LAYER, blob.keep(), blob.size), files.tree_size(upper)
         finally:
             os.close(root)
 
@@ -252,21 +252,6 @@ class _Hashing:
 def _remove(paths: Iterable[Path]) -> None:
     for path in paths:
         files.remove_tree(path)
-
-
-def files_size(path: Path) -> int:
-    """Bytes of the ordinary files beneath a directory, each inode once."""
-    total, seen = 0, set()
-    for _, _, names, directory in os.fwalk(path, follow_symlinks=False):
-        for name in names:
-            try:
-                status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-            except FileNotFoundError:
-                continue  # a running container removed it in this moment
-            if status.st_ino not in seen:
-                total += status.st_size
-                seen.add(status.st_ino)
-    return total
 
 
 def _inherit(directory: Path, report: ExtractReport, parents: Sequence[Path]) -> None:

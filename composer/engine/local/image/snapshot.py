@@ -16,7 +16,6 @@ from composer.engine.errors import EngineError
 from composer.engine.local import files
 from composer.engine.local.archive import finish
 from composer.engine.local.archive.extract import OPAQUE_ATTRIBUTE
-from composer.engine.local.image.layers import files_size
 from composer.engine.local.layout import Layout
 from composer.engine.local.linux import mount as mounts
 from composer.engine.local.linux.namespace import CLONE_FS, in_own_thread, unshare
@@ -104,7 +103,7 @@ class Snapshots:
 
     def usage(self, upper: Path) -> int:
         """Bytes of the files in ``upper``. Blocking."""
-        return files_size(upper)
+        return files.tree_size(upper)
 
 
 def _prepare(lowers: Sequence[Path], upper: Path, work: Path) -> None:

@@ -21,7 +21,7 @@ from composer.engine.errors import Conflict, EngineError, InvalidArgument, NotFo
 from composer.engine.filters import volumes as filtering
 from composer.engine.filters.words import Filters, check, flag, labels_match
 from composer.engine.local.events import event
-from composer.engine.local.files import remove_tree
+from composer.engine.local.files import remove_tree, tree_size
 from composer.engine.local.layout import Layout
 from composer.engine.local.linux import mount as linux
 from composer.engine.local.state import State, Table
@@ -186,7 +186,7 @@ class LocalVolumes:
         """Bytes on disk; 0 for what is mounted from elsewhere."""
         if self.get(name).options:
             return 0
-        return await asyncio.to_thread(_usage, self._data(name))
+        return await asyncio.to_thread(tree_size, self._data(name))
 
     # -- for the containers
 
@@ -289,21 +289,6 @@ def _mount(options: MountOptions, target: Path) -> None:
             f"failed to mount local volume: mount {options.device}:{target}, flags: {options.flags:#x}, data: {data}: {words}",
             hint="look at the volume's driver_opts: type, o and device as mount(8) takes them",
         ) from error
-
-
-def _usage(path: Path) -> int:
-    """Allocated bytes, each inode once."""
-    total, seen = 0, set()
-    for directory, _, files in os.walk(path):
-        for entry in [directory, *(os.path.join(directory, f) for f in files)]:
-            try:
-                status = os.lstat(entry)
-            except FileNotFoundError:
-                continue
-            if status.st_ino not in seen:
-                seen.add(status.st_ino)
-                total += status.st_size if entry != directory else 0
-    return total
 
 
 def _now() -> str:
