@@ -29,6 +29,7 @@ async def gather(about: Inquiry, parts: Parts) -> Facts:
         log_drivers=frozenset(DRIVERS),
         network_drivers=frozenset({"bridge"}),
         volume_drivers=frozenset({"local"}),
+        shared_ports=True,
         device_drivers=frozenset(),
     )
 

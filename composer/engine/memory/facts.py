@@ -22,6 +22,7 @@ def facts_of(world: World, about: Inquiry) -> Facts:
         images={name: _image(world, name) for name, _ in about.images},
         network_drivers=frozenset({"bridge"}),
         volume_drivers=frozenset({"local"}),
+        shared_ports=True,
     )
 
 

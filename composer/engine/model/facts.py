@@ -80,7 +80,8 @@ class Facts:
     """The answer. ``busy``: all ports in use, to find a free one near one that is taken. ``lowest_port``: the engine may have no lower one.
 
     ``rooms``: how many of the inquiry's ``pools`` the default pools can serve, by IP version; ``default_pools``: what they are.
-    ``memory``: bytes; 0 is not known, as for ``cpus``. ``device_drivers``: what `gpus` can be asked of.
+    ``memory``: bytes; 0 is not known, as for ``cpus``. ``device_drivers``: what `gpus` can be asked of. ``shared_ports``: containers of one
+    service may hold a host port together.
     """
 
     holders: tuple[PortHolder, ...] | None = None
@@ -99,3 +100,4 @@ class Facts:
     network_drivers: frozenset[str] | None = None
     volume_drivers: frozenset[str] | None = None
     device_drivers: frozenset[str] | None = None
+    shared_ports: bool = False

@@ -13,6 +13,7 @@ from composer.engine.model.facts import PortHolder
 from composer.reconcile import labels
 from composer.reconcile.precheck.finding import Finding
 from composer.reconcile.precheck.scene import Scene
+from composer.reconcile.rollout.rules import shares_ports
 from composer.spec.model import Service
 
 ANYWHERE = ("0.0.0.0", "::")
@@ -22,7 +23,10 @@ _NEAR = 100  # how far away a free port is looked for
 
 @dataclass(frozen=True, slots=True)
 class PortWish:
-    """A port that a service publishes on ports that it names. ``count``: how many of its containers start. ``host_ip`` "": all."""
+    """A port that a service publishes on ports that it names. ``count``: how many of its containers start. ``host_ip`` "": all.
+
+    ``together``: its containers may hold a fixed port all at once.
+    """
 
     service: str
     index: int
@@ -31,6 +35,7 @@ class PortWish:
     low: int
     high: int
     count: int
+    together: bool
 
     @property
     def path(self) -> tuple[str | int, ...]:
@@ -61,11 +66,12 @@ def _of(scene: Scene, service: Service, count: int) -> Iterator[PortWish]:
     networks = [scene.stack.networks[key] for key in service.networks if key in scene.stack.networks]
     if service.network_mode not in ("", "bridge", "default") or (networks and all(network.internal for network in networks)):
         return  # nothing is published then
+    together = scene.facts.shared_ports and shares_ports(service)
     usual = next((network.driver_opts[_HOST_IP] for network in networks if network.driver_opts.get(_HOST_IP)), "")
     for index, port in enumerate(service.ports):
         span = port.published_range
         if span is not None and 0 < span[0] <= span[1] < 65536:
-            yield PortWish(service.name, index, port.protocol or "tcp", (port.host_ip or usual).strip("[]"), *span, count)
+            yield PortWish(service.name, index, port.protocol or "tcp", (port.host_ip or usual).strip("[]"), *span, count, together)
 
 
 def check_ports(scene: Scene) -> Iterator[Finding]:
@@ -127,6 +133,8 @@ def _meets(wanted: str, holder: PortHolder) -> bool:
 
 def _taken(scene: Scene, wish: PortWish, held: _Held, numbers: Collection[tuple[str, int]]) -> Iterator[Finding]:
     in_the_way = {port: holder for port in range(wish.low, wish.high + 1) if (holder := held.by(wish, port)) is not None}
+    if wish.together:
+        in_the_way = {port: holder for port, holder in in_the_way.items() if not _is_own(scene, wish, holder)}
     free = wish.high - wish.low + 1 - len(in_the_way)
     if not in_the_way or free >= wish.count:
         return
@@ -209,7 +217,7 @@ def _shared(wanted: list[PortWish]) -> Iterator[Finding]:
         if other is not None:
             message = f"port {wish.low}/{wish.protocol} is published by the services '{other.service}' and '{wish.service}'"
             yield Finding("plan.port-clash", message, (*wish.path, "published"), "only one of them can have it", late=True)
-        elif wish.count > 1:
+        elif wish.count > 1 and not wish.together:
             message = (
                 f"{wish.count} containers of '{wish.service}' cannot all have port {wish.low}/{wish.protocol}: port is already allocated"
             )

@@ -16,46 +16,44 @@ from composer.engine.local.image.registry import Registry, RegistryProblem, tran
 from composer.engine.model.facts import ABSENT, DENIED, FOUND, SLOW, UNREACHABLE, ImageFact
 
 _AT_ONCE = 8
-_PATIENCE = 6.0  # seconds for all of them: who is slower is asked again by the pull, which has more
+_PATIENCE = 3.0  # seconds for each step of an answer: who is slower is asked again by the pull, which has more
+_STEPS = 3  # to connect, to agree on TLS, to answer
 
 
-async def probe(images: Iterable[tuple[str, str]]) -> dict[str, ImageFact]:
-    """Reference -> what its registry says. Never raises for what a registry does; ends within `_PATIENCE` seconds."""
+async def probe(images: Iterable[tuple[str, str]], patience: float = _PATIENCE) -> dict[str, ImageFact]:
+    """Reference -> what its registry says. Never raises for what a registry does; ends after ``patience`` seconds for each step."""
     slots = asyncio.Semaphore(_AT_ONCE)
     asked = list(dict.fromkeys(name for name, _ in images))
-    try:
-        async with asyncio.timeout(_PATIENCE + 1), asyncio.TaskGroup() as group:
-            tasks = {name: group.create_task(_patiently(name, slots)) for name in asked}
-    except TimeoutError:  # each has its own limit, so only a blocked loop comes here
-        return {name: ImageFact(SLOW) for name in asked}
+    async with asyncio.TaskGroup() as group:
+        tasks = {name: group.create_task(_patiently(name, slots, patience)) for name in asked}
     return {name: task.result() for name, task in tasks.items()}
 
 
-async def _patiently(name: str, slots: asyncio.Semaphore) -> ImageFact:
+async def _patiently(name: str, slots: asyncio.Semaphore, patience: float) -> ImageFact:
     try:
-        async with asyncio.timeout(_PATIENCE), slots:
-            return await _ask(name)
+        async with asyncio.timeout(patience * _STEPS * 2), slots:  # an address of this machine is tried by https and by http
+            return await _ask(name, patience)
     except TimeoutError:
-        return ImageFact(SLOW, f"no answer within {_PATIENCE:.0f} seconds")
+        return ImageFact(SLOW, f"no answer within {patience * _STEPS * 2:g} seconds")
 
 
-async def _ask(name: str) -> ImageFact:
+async def _ask(name: str, patience: float) -> ImageFact:
     try:
         wanted = references.parse(name).with_default_tag()
     except EngineError as error:
         return ImageFact(ABSENT, error.message)
     try:
-        return await _head(wanted)
+        return await _head(wanted, patience)
     except (RegistryProblem, Unauthorized) as error:
         return _verdict(translated(error, wanted.familiar_name, wanted.familiar))
     except Unavailable as error:
-        return ImageFact(UNREACHABLE, error.message)
+        return ImageFact(SLOW if "timed out" in error.message else UNREACHABLE, error.message)
     except EngineError as error:
         return ImageFact(SLOW, error.message)
 
 
-async def _head(wanted: Reference) -> ImageFact:
-    async with Registry(wanted.domain) as registry:
+async def _head(wanted: Reference, patience: float) -> ImageFact:
+    async with Registry(wanted.domain, patience=patience) as registry:
         url = registry.url(f"{wanted.path}/manifests/{wanted.digest or wanted.tag}")
         headers = {"Accept": ", ".join(manifests.ACCEPTED)}
         await registry.request("HEAD", url, scope=f"repository:{wanted.path}:pull", headers=headers)

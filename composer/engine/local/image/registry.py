@@ -40,17 +40,19 @@ class RegistryProblem(EngineError):
 
 
 class Registry:
-    """Use as ``async with Registry(domain, auth) as registry``."""
+    """Use as ``async with Registry(domain, auth) as registry``. ``patience``: seconds for each step of one attempt, which is then the only
+    one."""
 
-    def __init__(self, domain: str, auth: RegistryAuth | None = None) -> None:
+    def __init__(self, domain: str, auth: RegistryAuth | None = None, *, patience: float | None = None) -> None:
         self.domain = domain
+        self._patience = patience
         self.host = host_of(domain)
         self._authorizer = Authorizer(auth)
         self._client: httpx.AsyncClient | None = None
         self._base = ""
 
     async def __aenter__(self) -> Registry:
-        self._client = await asyncio.to_thread(_client, is_loopback(self.host))
+        self._client = await asyncio.to_thread(_client, is_loopback(self.host), self._patience)
         try:
             self._base = await self._find_base()
         except BaseException:
@@ -122,7 +124,7 @@ class Registry:
         import httpx
 
         asked = False
-        attempt = 0
+        attempt = 0 if self._patience is None else _ATTEMPTS - 1
         while True:
             try:
                 response = await self._once(method, url, scope, headers, body)
@@ -156,7 +158,7 @@ class Registry:
         return await self._client.send(request, stream=True, follow_redirects=body is None)
 
 
-def _client(loopback: bool) -> httpx.AsyncClient:
+def _client(loopback: bool, patience: float | None) -> httpx.AsyncClient:
     """In a thread: importing httpx and reading the certificates take 0.2 s."""
     import httpx
 
@@ -165,7 +167,7 @@ def _client(loopback: bool) -> httpx.AsyncClient:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     limits = httpx.Limits(max_connections=8, max_keepalive_connections=8)
-    timeout = httpx.Timeout(60.0, connect=15.0)
+    timeout = httpx.Timeout(60.0, connect=15.0) if patience is None else httpx.Timeout(patience)
     agent = {"User-Agent": "composer"}
     return httpx.AsyncClient(verify=context, limits=limits, timeout=timeout, headers=agent, trust_env=not loopback)
 
