@@ -41,6 +41,7 @@ class Desired:
     project: Mapping[str, Any] = field(repr=False)
     layout: Layout
     hidden: tuple[str, ...] = field(default=(), repr=False)
+    written: Stack | None = field(default=None, repr=False)  # as the files say it, before our override
     builds: bool = False
 
 
@@ -109,6 +110,7 @@ async def desired(source: Source, spot: Spot, tree: Tree, places: Places, opened
         name = normalise(source.name)  # the file has no name of its own
         request = _request(source, reader, files, name)
         found = await _load(reader, request)
+    written = found
     layout = Layout(places.content, places.secrets)
     text = await override(found, reader, layout)
     if text:
@@ -119,7 +121,7 @@ async def desired(source: Source, spot: Spot, tree: Tree, places: Places, opened
         found = await _load(reader, request)
     project = _wire(request, reader, seal)
     builds = any(service.build is not None for service in found.services.values())
-    return Desired(tree.commit, found, project, layout, tuple(reader.hidden), builds)
+    return Desired(tree.commit, found, project, layout, tuple(reader.hidden), written, builds)
 
 
 def _request(source: Source, reader: Reader, files: tuple[str, ...], name: str) -> Request:

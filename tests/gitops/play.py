@@ -40,7 +40,7 @@ class Scene:
         return self.daemon.status()
 
 
-def stack(*, image: str = "app", name: str = "", extra: str = "", **services: object) -> str:
+def stack(*, image: str = "app", name: str = "", extra: str = "", **services: Any) -> str:
     """A stack file: service=V; V "fail" is a service that ends badly, "wait" one that never becomes healthy."""
     lines = [f"name: {name}"] if name else []
     lines.append("services:" if services else "services: {}")
@@ -52,7 +52,7 @@ def stack(*, image: str = "app", name: str = "", extra: str = "", **services: ob
 
 
 def commit(
-    files: dict[str, Content] | None = None, *, mark: str = "", signed: str = "", flags: tuple[str, ...] = (), **services: object
+    files: dict[str, Content] | None = None, *, mark: str = "", signed: str = "", flags: tuple[str, ...] = (), **services: Any
 ) -> Step:
     """Files changed; ``services``: the stack file anew. ``signed``: by the key of that name."""
 

@@ -6,6 +6,7 @@ The rule behind all: what runs stays, unless an accepted commit says otherwise; 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ from tests.gitops.repository import Repository
 KEY = str(HERE / "sops" / "key.txt")
 CLOSED = ["0 0 29 2 * 1s"]  # open for a second on the 29th of February
 VOLUME = "    volumes: ['data:/data']\n"
-MANY = {"path": "stacks", "interval": 0}
+MANY: dict[str, Any] = {"path": "stacks", "interval": 0}
 BUILD = (
     "services:\n  web: {image: app, command: [serve], environment: {V: '1'}, healthcheck: {test: [CMD, x]}, volumes: ['./conf:/conf:ro']}\n"
 )

@@ -30,8 +30,15 @@ CHANGES = 2  # --detailed-exitcode: there is something to do
 @click.option("--build", is_flag=True, help="Build images before starting containers.")
 @click.option("--no-build", is_flag=True, help="Do not build an image.")
 @click.option("--pull", type=click.Choice(["always", "missing", "never", "policy"]), default="policy", help="Pull images before running.")
-def plan(services: tuple[str, ...], detailed_exitcode: bool, form: str, scale: tuple[str, ...], **flags: Any) -> int:
+@click.option("--git", "span", default="", metavar="BASE..HEAD", help="The plan of a pull request, as Markdown; needs no engine.")
+def plan(services: tuple[str, ...], detailed_exitcode: bool, form: str, scale: tuple[str, ...], span: str, **flags: Any) -> int:
     """Show what `up` would do, and why."""
+    if span:
+        from composer.cli.git_plan import git_plan
+
+        if services or scale:
+            raise click.UsageError("--git plans whole stacks: leave SERVICE and --scale out")
+        return git_plan(app(), span, form, detailed=detailed_exitcode)
     pull = flags.pop("pull")
     options = {"services": list(services), "scale": scales(scale), "pull": "" if pull == "policy" else pull, **flags}
     result = run(app(), "plan", options)

@@ -8,14 +8,20 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from composer.gitops.errors import Refused, TooBig
-from composer.gitops.git.mirror import Mirror
 
 FILE_MAX = 64 << 20  # bytes of one file
 ENTRIES_MAX = 200_000
 _LINKS = 40  # as the kernel counts
 _READ_MAX = 512 << 20  # bytes of files that are read at once
+
+
+class Objects(Protocol):
+    """A repository whose objects can be read: a mirror, a checkout."""
+
+    async def run(self, *words: str, stdin: bytes = b"", output: int = 128 << 20) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +59,18 @@ class Found:
 
 
 class Tree:
-    """`Tree.of(mirror, commit)`, then `find` and `read`."""
+    """`Tree.of(objects, commit)`, then `find` and `read`."""
 
-    def __init__(self, mirror: Mirror, commit: str, entries: Mapping[str, Entry], links: Mapping[str, str]) -> None:
+    def __init__(self, objects: Objects, commit: str, entries: Mapping[str, Entry], links: Mapping[str, str]) -> None:
         self.commit = commit
         self.entries = entries
-        self._mirror = mirror
+        self._objects = objects
         self._links = links
 
     @classmethod
-    async def of(cls, mirror: Mirror, commit: str) -> Tree:
+    async def of(cls, objects: Objects, commit: str) -> Tree:
         """TooBig: it has too many entries."""
-        out = await mirror.run("ls-tree", "-r", "-t", "-z", "-l", "--full-tree", "--end-of-options", commit)
+        out = await objects.run("ls-tree", "-r", "-t", "-z", "-l", "--full-tree", "--end-of-options", commit)
         entries: dict[str, Entry] = {}
         for line in out.split(b"\0"):
             if line:
@@ -73,12 +79,12 @@ class Tree:
                 entries[path.decode("utf-8", "surrogateescape")] = Entry(mode, oid, int(size) if size.isdigit() else 0)
         if len(entries) > ENTRIES_MAX:
             raise TooBig(f"commit {commit[:12]} has more than {ENTRIES_MAX} files")
-        root = (await mirror.run("rev-parse", "--verify", "--end-of-options", f"{commit}^{{tree}}")).decode().strip()
+        root = (await objects.run("rev-parse", "--verify", "--end-of-options", f"{commit}^{{tree}}")).decode().strip()
         entries[""] = Entry("040000", root)
         paths = {path: entry for path, entry in entries.items() if entry.link}
-        texts = await read_blobs(mirror, list(paths.values()))
+        texts = await read_blobs(objects, list(paths.values()))
         links = {path: texts[entry.oid].decode("utf-8", "surrogateescape") for path, entry in paths.items()}
-        return cls(mirror, commit, entries, links)
+        return cls(objects, commit, entries, links)
 
     def find(self, path: str) -> Found:
         """Follow ``path``, and links on the way, within the tree."""
@@ -129,10 +135,10 @@ class Tree:
 
     async def read(self, entries: Iterable[Entry]) -> dict[str, bytes]:
         """Contents by object id. TooBig."""
-        return await read_blobs(self._mirror, list(entries))
+        return await read_blobs(self._objects, list(entries))
 
 
-async def read_blobs(mirror: Mirror, entries: Sequence[Entry]) -> dict[str, bytes]:
+async def read_blobs(objects: Objects, entries: Sequence[Entry]) -> dict[str, bytes]:
     """Contents by object id, in one run of git. TooBig: one file, or all together. Refused: an object is missing."""
     wanted = {entry.oid: entry for entry in entries}
     if not wanted:
@@ -143,7 +149,7 @@ async def read_blobs(mirror: Mirror, entries: Sequence[Entry]) -> dict[str, byte
     total = sum(entry.size for entry in wanted.values())
     if total > _READ_MAX:
         raise TooBig(f"the files that the stack needs are larger than {_READ_MAX >> 20} MiB together")
-    out = await mirror.run(
+    out = await objects.run(
         "cat-file", "--batch", "--buffer", stdin="".join(f"{oid}\n" for oid in wanted).encode(), output=total + 256 * len(wanted) + 4096
     )
     found: dict[str, bytes] = {}
