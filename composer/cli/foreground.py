@@ -1,26 +1,44 @@
 """``up`` in the foreground: the stack comes up, its output is shown, and Ctrl-C (or SIGTERM) stops it.
 
 One loop over three kinds of sockets: the `up` call, the engine's events, the containers' logs. It ends when all containers of the
-services that were asked for have ended for good, or when the stack was stopped.
+services that were asked for have ended for good, or when the stack was stopped. With ``--watch`` files are watched beside it (`dev`), and
+it goes on whatever containers do; with ``--menu`` keys are obeyed.
 """
 
 from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from composer.cli.app import App
 from composer.cli.containers import of_project
 from composer.cli.logs import LogPrinter, Wanted
+from composer.cli.options import asked
 from composer.cli.progress import progress
 from composer.cli.resolve import NoSuchService
 from composer.cli.stack import Call, load
 from composer.cli.watch import Events, Follower, Loop
 from composer.errors import EXIT_INTERRUPTED, ComposerError
 
+if TYPE_CHECKING:
+    from composer.cli.dev.dev import Beside
+
 TICK = 0.1  # seconds
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """A source that is no socket: the terminal."""
+
+    number: int
+
+    def fileno(self) -> int:
+        return self.number
 
 
 class Foreground:
@@ -34,6 +52,8 @@ class Foreground:
         self.handled = 0
         self.exit_code: int | None = None
         self.stopping: Call | None = None
+        self.beside: Beside | None = None  # the watch, when there is one
+        self.detached = False
         self.bar = progress(app.console)
         self.loop = Loop()
         self.name = ""
@@ -42,8 +62,11 @@ class Foreground:
         """The exit code."""
         before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            return self._run()
+            with self._menu():
+                return self._run()
         finally:
+            if self.beside is not None:
+                self.beside.stop()
             self.bar.close()
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -73,6 +96,10 @@ class Foreground:
             on_exit=self._exited,
         )
         self.monitored = selected
+        if self.flags["watch"] and not self.options["services"]:
+            self.follower.services = None  # also those that the file gets while it is watched
+            if self.follower.shown == set(services):
+                self.follower.shown = None
         self._register(services)
         events = Events(self.app.client, self.name)
         self.follower.listen(events)
@@ -81,7 +108,11 @@ class Foreground:
                 self.follower.add(row)
         self.up: Call | None = Call(self.app, "up", self.options)
         self._start(self.up)
+        if self.menu:
+            self.loop.add(Descriptor(0), self._press)
         self._pump(events)
+        if self.detached:
+            return 0
         if self.exit_code is not None:
             return self.exit_code
         return EXIT_INTERRUPTED if self.handled else 0
@@ -120,9 +151,51 @@ class Foreground:
                 self.bar.tick()
             if events.ended:
                 raise ComposerError("the engine has stopped", hint="start it, and see: composer engine logs")
+            if self.beside is not None and self.beside.error is not None:
+                raise self.beside.error
+
+    # Watch and keys.
+
+    @contextmanager
+    def _menu(self) -> Iterator[None]:
+        """Keys are obeyed when somebody can press them: with --menu, or with --watch unless --no-menu."""
+        from composer.cli.dev.keys import interactive, keys
+
+        wish = self.flags["menu"] if self.flags["menu"] is not None else self.flags["watch"] or asked("COMPOSE_MENU")
+        self.menu = bool(wish) and interactive()
+        if not self.menu:
+            yield
+            return
+        with keys():
+            yield
+
+    def _watch(self) -> None:
+        """Begin to watch: the stack is up."""
+        from composer.cli.dev.dev import Beside, Dev
+
+        options = {**self.options, "build": False, "force_recreate": False, "renew_anon_volumes": False}
+        self.beside = Beside(Dev(self.app, options, self.options["services"], quiet=self.flags["quiet_build"]))
+        self.beside.start()
+
+    def _press(self) -> None:
+        from composer.cli.dev import keys
+
+        for key in keys.pressed():
+            if key == keys.DETACH and self.up is None:
+                self.detached = True
+            elif key == keys.QUIT:
+                self.interrupts += 1
+            elif key == keys.WATCH and self.beside is None and self.up is None:
+                self._watch()
+            elif self.beside is not None:
+                self.beside.press(key)
 
     def _finished(self) -> bool:
+        if self.detached:
+            return True
         if self.up is not None or (self.stopping is not None and not self.stopping.done):
+            return False
+        if self.beside is not None and self.stopping is None:
             return False
         return not any(service in self.monitored for service, _ in self.follower.alive.values())
 
@@ -136,11 +209,21 @@ class Foreground:
             self.loop.drop(descriptor)
             self.bar.close()
             call.close()
-            self.up = None if call is self.up else self.up
+            came_up, self.up = call is self.up, None if call is self.up else self.up
             _ = call.result
+            if came_up:
+                self._is_up()
         elif call.fileno() != descriptor:  # it has been sent again, with more files
             self.loop.drop(descriptor)
             self._start(call)
+
+    def _is_up(self) -> None:
+        if self.flags["watch"]:
+            self._watch()
+        if self.menu:
+            from composer.cli.dev.keys import offer
+
+            self.app.warn(offer(watch=bool(self.flags["watch"])))
 
     def _start(self, call: Call) -> None:
         self.loop.add(call, lambda: self._progress(call))
@@ -171,6 +254,8 @@ class Foreground:
             raise KeyboardInterrupt
 
     def _stop(self, verb: str) -> None:
+        if self.beside is not None:
+            self.beside.stop()
         if self.up is not None:
             self.loop.drop(self.up.fileno())
             self.up.close()

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from composer.cli.app import app
-from composer.cli.options import asked, dry_run, files, refuse, scales, services, timeout
+from composer.cli.options import asked, dry_run, files, scales, services, timeout
 from composer.cli.stack import run
 
 
@@ -43,9 +43,8 @@ from composer.cli.stack import run
 @click.option("--no-color", is_flag=True, help="No colours in logs.")
 @click.option("--timestamps", is_flag=True, help="Show timestamps in logs.")
 @click.option("-y", "--yes", is_flag=True, help="Assume yes where a question would be asked (none is).")
-@refuse("--menu", "this terminal menu is docker compose's own")
-@refuse("--watch", "watching files is not there yet; run `composer up -d` after a change")
-@refuse("-w", "watching files is not there yet; run `composer up -d` after a change")
+@click.option("-w", "--watch", is_flag=True, help="Watch the developer's and the stack's files: sync, rebuild, restart.")
+@click.option("--menu/--no-menu", default=None, help="Keys on a terminal: w watch, r rebuild, d detach, q quit (default: with --watch).")
 def up(services: tuple[str, ...], **flags: Any) -> int:
     """Create and start containers."""
     application = app()
@@ -91,6 +90,11 @@ def check(flags: dict[str, Any]) -> None:
     if flags["exit_code_from"]:
         flags["abort_on_container_exit"] = True
     for one, other in (
+        ("watch", "detach"),
+        ("watch", "wait"),
+        ("watch", "no_start"),
+        ("watch", "abort_on_container_exit"),
+        ("watch", "abort_on_container_failure"),
         ("build", "no_build"),
         ("force_recreate", "no_recreate"),
         ("always_recreate_deps", "no_recreate"),
