@@ -62,6 +62,7 @@ class _Entry:
     failures: int = 0
     failed: frozenset[str] = field(default_factory=frozenset)
     hints: dict[str, Hint] = field(default_factory=dict)
+    waiting: list[asyncio.Future[None]] = field(default_factory=list)  # for the end of the next look
 
     def hint(self, service: str, hint: Hint) -> None:
         """The first of a service counts: it says since when."""
@@ -121,11 +122,18 @@ class Controller:
         """Look at this stack in so many seconds, whatever happens until then."""
         self._schedule(self._entries.setdefault(name, _Entry(due=None)), delay)
 
-    async def look_at_all(self) -> None:
-        """A resync now: the engine puts its own things right, and every stack is looked at soon."""
+    async def look_now(self, name: str) -> None:
+        """The engine puts its own things right, then the stack is looked at; returns when that is done."""
         await self._mend_engine()
-        for name in self._names():
-            self.look(name, Hint("resync", time.time()))
+        if name not in set(self._names()):
+            return
+        entry = self._entries.setdefault(name, _Entry(due=None))
+        entry.hint("", Hint("a look by hand", time.time()))
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        entry.waiting.append(done)
+        entry.again = entry.working
+        self._schedule(entry, 0.0)
+        await done
 
     def _schedule(self, entry: _Entry, delay: float) -> None:
         due = asyncio.get_running_loop().time() + delay
@@ -209,8 +217,12 @@ class Controller:
     async def _work(self, name: str, entry: _Entry) -> None:
         async with self._slots:
             hints, entry.hints = entry.hints, {}
+            waiting, entry.waiting = entry.waiting, []
             found = await self._heal(name, hints)
         entry.working = False
+        for done in waiting:
+            if not done.done():
+                done.set_result(None)
         if found is None:
             entry.again = False
             entry.hints = hints | entry.hints

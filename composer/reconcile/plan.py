@@ -276,6 +276,8 @@ class _Planner:
         if live.running:
             return "", ""
         if live.state == "created":
+            if self.policy.healing and live.started:
+                return "", ""  # the engine is about to start it again
             return "start", "it was never started"
         if self.policy.healing and not live.by_request and not live.lost:
             return "", ""  # its process ended by itself: the engine has judged that by the restart policy

@@ -69,7 +69,7 @@ class StackApi:
         """Begin to look after the stacks."""
         write_atomic(self.stacks.place.directory / ".boot", self.stacks.place.boot.encode())
         self.stacks.changed = self.controller.after_command
-        self.stacks.later, self.stacks.look_at_all = self.controller.look_later, self.controller.look_at_all
+        self.stacks.later, self.stacks.look_now = self.controller.look_later, self.controller.look_now
         await self.gitops.start()
         self._task = asyncio.create_task(self.controller.run())
 

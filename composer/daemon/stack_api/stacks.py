@@ -81,7 +81,7 @@ class Stacks:
         self.turns = Turns()
         self.changed: Callable[[str, frozenset[str]], None] = _nobody  # the controller, when there is one
         self.later: Callable[[str, float], None] = _never
-        self.look_at_all: Callable[[], Coroutine[Any, Any, None]] = _nothing
+        self.look_now: Callable[[str], Coroutine[Any, Any, None]] = _nothing
         self._tasks: set[asyncio.Task[None]] = set()
 
     def _site(self, name: str) -> Site:
@@ -227,5 +227,5 @@ def _never(_name: str, _seconds: float) -> None:
     return
 
 
-async def _nothing() -> None:
+async def _nothing(_name: str) -> None:
     return
