@@ -40,7 +40,8 @@ def test_what_a_change_does(repo: Repository) -> None:
     assert '-      V: "1"' in found.stdout
     assert repo.git("status", "--porcelain") == before
     verbs = {
-        action["verb"] for action in json.loads(plan(repo.directory, "--git", "HEAD~1..", "--format", "json").stdout)["stacks"][0]["actions"]
+        action["verb"]
+        for action in json.loads(plan(repo.directory, "--git", "HEAD~1..", "--format", "json").stdout)["stacks"][0]["actions"]
     }
     assert {"create", "remove", "start"} <= verbs
 

@@ -121,6 +121,10 @@ class Mirror:
         if isinstance(error, TimeoutError):
             return RemoteLost("the remote did not answer in time")
         said = error.said if isinstance(error, GitFailed) else str(error)
+        if "could not read Username" in said or "Authentication failed" in said:
+            if self._remote.token_file:
+                return RemoteLost("the remote refuses the token", hint=f"is the one in {self._remote.token_file} valid, and may it read?")
+            return RemoteLost("the remote asks who we are", hint="--token-file FILE, with --user NAME where the server wants one")
         return RemoteLost(f"the remote cannot be read: {said or 'no reason given'}")
 
     # Our own.

@@ -24,6 +24,8 @@ SECONDS = 120.0
 OUTPUT = 128 << 20  # bytes of standard output
 _ERRORS = 64 << 10  # bytes of standard error that are kept
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_TELLING = ("fatal:", "error:", "remote: ", "ssh:")
+_SSH_SAYS = ("Permission denied", "Host key verification failed", "Connection closed by", "host key is known", "has changed")
 _ALWAYS = {
     "core.hooksPath": "/dev/null",
     "core.fsmonitor": "false",
@@ -84,8 +86,9 @@ class Git:
             "GIT_CONFIG_GLOBAL": str(self.home / "gitconfig"),
             "GIT_ATTR_NOSYSTEM": "1",
             "GIT_TERMINAL_PROMPT": "0",
-            "GIT_ASKPASS": "/bin/false",
-            "SSH_ASKPASS": "/bin/false",
+            "GIT_ASKPASS": "",
+            "SSH_ASKPASS": "",
+            "SSH_ASKPASS_REQUIRE": "never",
             "GIT_PROTOCOL_FROM_USER": "0",
             "GIT_NO_REPLACE_OBJECTS": "1",
             "GIT_NO_LAZY_FETCH": "1",
@@ -171,6 +174,6 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 def tidy(text: str) -> str:
     """git's complaint in one line: the last one that says fatal or error, or the last."""
     lines = [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
-    telling = [line for line in lines if line.startswith(("fatal:", "error:", "remote: ", "ssh:", "Permission denied", "Host key"))]
+    telling = [line for line in lines if line.startswith(_TELLING) or any(word in line for word in _SSH_SAYS)]
     kept = telling[:3] if telling else lines[-2:]
     return "; ".join(dict.fromkeys(line.removeprefix("fatal: ").removeprefix("error: ").rstrip(".") for line in kept))
