@@ -32,6 +32,12 @@ def test_two_containers_reach_each_other_by_every_name(tmp_path: Path) -> None:
             reverse = ".".join(reversed(address.split("."))) + ".in-addr.arpa"
             assert await asked(client, reverse, "PTR") == ("NOERROR", ["shop-web-1.shop_default."])
             assert (await said(client, address, 80)).startswith("from web")
+            given = await r.networks.rename(ident("shop-web-1"), "shop-web-2")
+            assert given["shop_default"].dns_names[0] == "shop-web-2"
+            for name in ("web", "alias.example", "shop-web-2"):
+                assert await asked(client, name) == ("NOERROR", [address]), name
+            assert (await asked(client, "shop-web-1"))[1] == []
+            assert await asked(client, reverse, "PTR") == ("NOERROR", ["shop-web-2.shop_default."])
             await r.networks.release(ident("shop-web-1"))
             assert (await asked(client, "web"))[1] == []
 

@@ -22,6 +22,9 @@ async def rename(parts: Parts, held: Held, name: str) -> None:
         if plain == old:
             raise InvalidArgument("Renaming a container with the same name as its current name")
         await parts.registry.record(held, held.record.replace(name=plain))
+        if held.run.networks and held.run.phase.alive:
+            networks = {**held.run.networks, **await parts.networks.rename(held.id, plain)}
+            await parts.registry.run(held, held.run.replace(networks=networks), durable=False)
     parts.publish(held, "rename", {"oldName": f"/{old}"})
 
 

@@ -85,6 +85,12 @@ def names(request: SandboxRequest, settings: EndpointSettings) -> tuple[str, ...
     return tuple(dict.fromkeys(filter(None, (request.name, *settings.aliases, request.container_id[:12], request.hostname))))
 
 
+def renamed(row: EndpointRow, old: str, new: str) -> EndpointRow:
+    """The same endpoint of a container that is called otherwise now."""
+    found = dict.fromkeys([new, *(name for name in row.settings.dns_names if name != old)])
+    return row.replace(settings=row.settings.replace(dns_names=tuple(found)))
+
+
 def settle(request: SandboxRequest, network: Network, settings: EndpointSettings, held: Sequence[tuple[Pool, Address]]) -> EndpointSettings:
     """The settings with all that was given filled in."""
     v4 = next(((p, a) for p, a in held if p.subnet.version == 4), None)

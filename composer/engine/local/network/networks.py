@@ -247,6 +247,10 @@ class LocalNetworks:
         self._tell("connect", found, container=container_id)
         return settings
 
+    async def rename(self, container_id: str, name: str) -> dict[str, EndpointSettings]:
+        """A running container is called otherwise. The endpoints' settings by network name."""
+        return await self._sandboxes.rename(container_id, name)
+
     async def unplug(self, container_id: str, network: str) -> None:
         found = self._find(network)
         await self._sandboxes.unplug(container_id, found)

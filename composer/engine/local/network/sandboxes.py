@@ -292,6 +292,17 @@ class Sandboxes:
         await self._change(live, changed)
         await self.firewall.apply()
 
+    async def rename(self, container_id: str, name: str) -> dict[str, EndpointSettings]:
+        """It answers to another name of its own, its aliases stay. The endpoints' settings by network name; none: it has no network."""
+        live = self._live.get(container_id)
+        if live is None:
+            return {}
+        moved = tuple(endpoints.renamed(one, live.row.name, name) for one in live.row.endpoints)
+        row = live.row.replace(name=name, endpoints=moved)
+        await self._change(live, row)
+        self.naming.announce(row)
+        return {self._find(one.network).name: one.settings for one in moved}
+
     async def _change(self, live: Live, row: SandboxRow) -> None:
         live.row = row
         live.view = self.naming.view(row)
