@@ -20,6 +20,8 @@ class App:
         self.profiles: list[str] = []
         self.env_files: list[str] = []
         self.directory = ""
+        self.isolated: str | None = None  # --isolated: the name, "" for the checkout's own; None: not given
+        self.isolates = False  # the command makes it when it is not there
         self.dry_run = False
         self.parallel: int | None = None
         self.host: str | None = None

@@ -45,6 +45,27 @@ def dry_run(function: F) -> F:
     )
 
 
+def isolated(*, makes: bool) -> Callable[[F], F]:
+    """--isolated[=NAME]: the stack of this checkout beside others of the same files. ``makes``: the command makes it when it is missing."""
+
+    def callback(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            app = ctx.find_object(App)
+            assert app is not None
+            app.isolated, app.isolates = value, makes
+
+    return click.option(
+        "--isolated",
+        is_flag=False,
+        flag_value="",
+        default=None,
+        metavar="[NAME]",
+        expose_value=False,
+        callback=callback,
+        help="A stack of this checkout alone: its own names, volumes and host ports (NAME: the git worktree's or branch's).",
+    )
+
+
 def services(function: F) -> F:
     return click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=_complete_service)(function)
 

@@ -37,11 +37,19 @@ def project(app: App, *, search: bool = True) -> dict[str, Any]:
         "environment": dict(os.environ),
         "contents": {},
     }
+    if app.isolated is not None:
+        part["isolated"] = {"name": app.isolated or _checkout(files, cwd), "make": app.isolates}
     if search or not app.named:
         part["contents"] = contents(likely(part))
     else:
         part["contents"] = {path: {"missing": True} for path in _places(cwd)}
     return part
+
+
+def _checkout(files: list[str], cwd: str) -> str:
+    from composer.cli.checkout import name_of
+
+    return name_of(os.path.dirname(files[0]) if files and files[0] != "-" else cwd)
 
 
 def _places(folder: str) -> list[str]:

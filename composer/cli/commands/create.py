@@ -8,12 +8,13 @@ from typing import Any
 import click
 
 from composer.cli.app import app
-from composer.cli.options import asked, dry_run, files, scales, services
+from composer.cli.options import asked, dry_run, files, isolated, scales, services
 from composer.cli.stack import run
 
 
 @click.command()
 @files
+@isolated(makes=True)
 @dry_run
 @services
 @click.option("--build", is_flag=True, help="Build images before creating containers.")

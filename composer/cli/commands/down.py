@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from composer.cli.app import app
-from composer.cli.options import asked, files, services, timeout
+from composer.cli.options import asked, files, isolated, services, timeout
 from composer.cli.stack import run
 
 
 @click.command()
 @files
+@isolated(makes=False)
 @services
 @timeout
 @click.option("--remove-orphans", is_flag=True, help="Remove containers of services that the file does not have.")

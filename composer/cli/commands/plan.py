@@ -9,7 +9,7 @@ import click
 
 from composer.cli.app import app
 from composer.cli.listing import dump
-from composer.cli.options import files, scales, services, timeout
+from composer.cli.options import files, isolated, scales, services, timeout
 from composer.cli.stack import run
 
 CHANGES = 2  # --detailed-exitcode: there is something to do
@@ -17,6 +17,7 @@ CHANGES = 2  # --detailed-exitcode: there is something to do
 
 @click.command()
 @files
+@isolated(makes=False)
 @services
 @timeout
 @click.option("--detailed-exitcode", is_flag=True, help="0: nothing to do, 1: error, 2: something to do.")

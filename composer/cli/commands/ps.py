@@ -10,7 +10,7 @@ import click
 from composer.cli.app import App, app
 from composer.cli.containers import ONEOFF, PROJECT, SERVICE, Summary, exit_code, health, label, name, of_project, ports
 from composer.cli.listing import show
-from composer.cli.options import files, services
+from composer.cli.options import files, isolated, services
 from composer.cli.resolve import resolve
 from composer.cli.units import since, stamp
 
@@ -28,6 +28,7 @@ STATES = ("paused", "restarting", "removing", "running", "dead", "created", "exi
 
 @click.command()
 @files
+@isolated(makes=False)
 @services
 @click.option("-a", "--all", "all_", is_flag=True, help="Show all stopped containers, those of `run` too.")
 @click.option("--filter", "filters", multiple=True, metavar="status=STATE", help="Filter services by a property.")

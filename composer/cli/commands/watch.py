@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from composer.cli.app import app
-from composer.cli.options import files, services
+from composer.cli.options import files, isolated, services
 from composer.cli.stack import run
 
 
 @click.command()
 @files
+@isolated(makes=True)
 @services
 @click.option("--no-up", is_flag=True, help="Do not build and start services before watching.")
 @click.option("--prune/--no-prune", default=True, help="Remove the images that a rebuild leaves behind (default).")

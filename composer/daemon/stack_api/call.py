@@ -31,6 +31,7 @@ class Call:
         self.options = Options(options)
         self.emit = emit
         self.cancelled = False
+        self.told_isolated = False  # the ports of an isolated stack are told once
         self.began = time.time()
         self.did: list[tuple[str, list[Outcome]]] = []  # what was done to which stack, plan by plan
         self.room: Callable[[], Awaitable[None]] | None = None  # set by who sends the lines: waits while too many are waiting

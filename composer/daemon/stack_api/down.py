@@ -65,6 +65,7 @@ async def _forgotten(stacks: Stacks, call: Call, name: str) -> None:
         await stacks.store.forget(name)
     except Unavailable as error:
         call.warn(f"{error.message}; the stack is down, but its files are still remembered: run `down` again when there is room")
+        await stacks.isolation.forget(name)
 
 
 async def _remove_images(stacks: Stacks, call: Call, about: Subject, rmi: str) -> None:

@@ -14,6 +14,7 @@ from composer.errors import ComposerError
 from composer.reconcile.model import Ref, Resource
 from composer.reconcile.precheck.places import marked
 from composer.reconcile.render import Site, render
+from composer.spec.isolate import isolate
 from composer.spec.load import load
 from composer.spec.model import Stack
 from composer.spec.read import Content, Need, Request
@@ -74,6 +75,8 @@ class Loader:
             outcome = await asyncio.to_thread(load, request_of(kept, self._unseal))
             if isinstance(outcome, Need):
                 raise NeedFiles(outcome.paths)
+            if isinstance(isolation := kept.get("isolation"), dict):
+                outcome = isolate(outcome, isolation.get("ports") or {})
             found = Loaded(outcome, kept, self._site)
             self._loaded[key] = found
             if len(self._loaded) > _KEPT:

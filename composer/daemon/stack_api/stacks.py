@@ -7,9 +7,10 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from composer.daemon.stack_api.call import Call, Line
+from composer.daemon.stack_api.isolation import Isolation
 from composer.daemon.stack_api.journal import Journal
 from composer.daemon.stack_api.loader import Loaded, Loader, NeedFiles
 from composer.daemon.stack_api.reconciled import reconciled
@@ -81,6 +82,7 @@ class Stacks:
         self.turns = Turns()
         self.changed: Callable[[str, frozenset[str]], None] = _nobody  # the controller, when there is one
         self.later: Callable[[str, float], None] = _never
+        self.isolation = Isolation(state, engine)
         self.look_now: Callable[[str], Coroutine[Any, Any, None]] = _nothing
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -104,7 +106,7 @@ class Stacks:
     async def _find(self, call: Call) -> tuple[Loaded | None, SpecError | None]:
         missing: SpecError | None = None
         try:
-            found = await self.loader.load(call.project)
+            found = await self.isolation.apply(call, await self.loader.load(call.project), self.loader)
         except SpecError as error:
             if not _no_file(error):
                 raise

@@ -40,7 +40,7 @@ def _service(service: Service) -> Line:
         inline = bool(build.dockerfile_inline)
         row["context"] = build.context if local else ""
         row["dockerfile"] = os.path.join(build.context, build.dockerfile or "Dockerfile") if local and not inline else ""
-        row["built"] = hashlib.sha256(build.model_dump_json().encode()).hexdigest()
+        row["built"] = hashlib.sha256(repr(build.model_dump()).encode()).hexdigest()
     return row
 
 
