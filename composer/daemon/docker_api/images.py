@@ -91,7 +91,7 @@ class ImageRoutes:
         raise Unsupported("searching a registry is not supported")
 
     async def distribution(self, request: Request) -> Answer:
-        raise Unsupported("asking a registry about an image is not supported", hint="pull it, then inspect it")
+        return json_response((await self._images.distribution(request.params["name"], auth=auth_of(request))).to_wire())
 
     async def commit(self, request: Request) -> Answer:
         query = request.query

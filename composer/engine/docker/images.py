@@ -20,6 +20,7 @@ from composer.engine.model import (
     Progress,
     PruneReport,
     RegistryAuth,
+    RegistryImage,
 )
 
 
@@ -36,6 +37,10 @@ class DockerImages:
 
     async def history(self, ref: str) -> Sequence[HistoryItem]:
         return [HistoryItem.from_wire(row) for row in await self._client.call("GET", f"/images/{part(ref)}/history")]
+
+    async def distribution(self, ref: str, *, auth: RegistryAuth | None = None) -> RegistryImage:
+        reply = await self._client.request("GET", f"/distribution/{part(ref)}/json", headers=_auth(auth))
+        return RegistryImage.from_wire(await reply.json())
 
     async def tag(self, ref: str, target: str) -> None:
         repo, tag = split(target)

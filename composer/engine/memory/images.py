@@ -25,6 +25,9 @@ from composer.engine.model import (
     Progress,
     PruneReport,
     RegistryAuth,
+    RegistryDescriptor,
+    RegistryImage,
+    RegistryPlatform,
     RootFS,
 )
 
@@ -148,6 +151,14 @@ class MemoryImages:
 
     async def prune_builds(self) -> PruneReport:
         return PruneReport()  # its builds remember nothing
+
+    async def distribution(self, ref: str, *, auth: RegistryAuth | None = None) -> RegistryImage:
+        name = normal(ref)
+        config = self._world.registry.get(name)
+        if config is None:
+            raise NotFound(f"manifest for {ref} not found: manifest unknown: manifest unknown")
+        digest = "sha256:" + hashlib.sha256(config.model_dump_json().encode()).hexdigest()
+        return RegistryImage(descriptor=RegistryDescriptor(digest=digest), platforms=(RegistryPlatform(architecture="amd64", os="linux"),))
 
     async def pull(self, ref: str, *, platform: str = "", auth: RegistryAuth | None = None) -> AsyncIterator[Progress]:
         name = normal(ref)

@@ -50,6 +50,9 @@ from composer.engine.model.image import (
     Progress,
     ProgressDetail,
     RegistryAuth,
+    RegistryDescriptor,
+    RegistryImage,
+    RegistryPlatform,
     RootFS,
 )
 from composer.engine.model.network import IPAM, IPAMPool, Network, NetworkConfig, NetworkConnect, NetworkMember
@@ -131,6 +134,9 @@ __all__ = [
     "ProgressDetail",
     "PruneReport",
     "RegistryAuth",
+    "RegistryDescriptor",
+    "RegistryImage",
+    "RegistryPlatform",
     "RestartPolicy",
     "RootFS",
     "Stats",

@@ -52,6 +52,27 @@ class ImageSummary(Wire):
     containers: int = -1
 
 
+class RegistryDescriptor(Wire):
+    """What a name in a registry stands for: a manifest, or an index of several."""
+
+    media_type: str = Field(default="", alias="mediaType")
+    digest: str = Field(default="", alias="digest")
+    size: int = Field(default=0, alias="size")
+
+
+class RegistryPlatform(Wire):
+    architecture: str = Field(default="", alias="architecture")
+    os: str = Field(default="", alias="os")
+    variant: str = Field(default="", alias="variant")
+
+
+class RegistryImage(Wire):
+    """What `GET /distribution/NAME/json` says: an image as its registry has it, not fetched."""
+
+    descriptor: RegistryDescriptor = Field(default_factory=RegistryDescriptor)
+    platforms: tuple[RegistryPlatform, ...] = ()
+
+
 class HistoryItem(Wire):
     id: str = "<missing>"
     created: int = 0

@@ -93,6 +93,13 @@ def test_there_and_back(tmp_path: Path, registry: str, form: str) -> None:
             assert sum(line.endswith("Layer already exists") for line in again) == 3
             record = room.images.store.resolve(name)
             assert record.digests == (f"{registry}/there/{form}@{digest}",)
+            known = await room.images.distribution(name)
+            assert known.descriptor.digest == digest
+            assert known.descriptor.media_type.endswith(("manifest.v1+json", "manifest.v2+json"))
+            assert [platform.os for platform in known.platforms] == ["linux"]
+            assert await room.images.distribution(f"{registry}/there/{form}@{digest}") == known
+            with pytest.raises(NotFound, match="manifest unknown"):
+                await room.images.distribution(f"{registry}/there/{form}:other")
             assert ("push", f"{registry}/there/{form}") in room.actions()
         async with image_room(tmp_path / "two") as room:
             told = await said(room.images.pull(name))

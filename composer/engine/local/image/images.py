@@ -17,6 +17,7 @@ from composer.engine.local.image.blobs import Blobs, Lease
 from composer.engine.local.image.disposal import Disposal, Used
 from composer.engine.local.image.layers import Layers
 from composer.engine.local.image.load import Loaded, read_archive
+from composer.engine.local.image.lookup import look_up
 from composer.engine.local.image.manifest import Platform
 from composer.engine.local.image.pull import Puller
 from composer.engine.local.image.push import Pusher
@@ -37,6 +38,7 @@ from composer.engine.model import (
     Progress,
     PruneReport,
     RegistryAuth,
+    RegistryImage,
 )
 
 Publish = Callable[[Event], None]
@@ -168,6 +170,9 @@ class LocalImages:
         run = bootstrap.Run(recipe, self._layout.temporary)
         async for progress in run.follow(lambda tar: self.import_(tar, recipe.name, changes=recipe.changes, message=recipe.message)):
             yield progress
+
+    async def distribution(self, ref: str, *, auth: RegistryAuth | None = None) -> RegistryImage:
+        return await look_up(references.parse(ref).with_default_tag(), auth)
 
     async def pull(self, ref: str, *, platform: str = "", auth: RegistryAuth | None = None) -> AsyncIterator[Progress]:
         name = references.parse(ref).with_default_tag()
