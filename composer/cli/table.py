@@ -7,6 +7,9 @@ STACK = {
     "watch": ("watch:watch", "Bring the stack up, and keep its containers fresh while you edit"),
     "down": ("down:down", "Stop and remove the stack's containers and networks"),
     "plan": ("plan:plan", "Show what `up` would do, and why"),
+    "history": ("history:history", "List the stack's revisions, and what became of them"),
+    "rollback": ("history:rollback", "Go back to an earlier revision of the stack"),
+    "diff": ("history:diff", "Show what differs between a revision and the current one"),
     "ps": ("ps:ps", "List the stack's containers"),
     "logs": ("logs:logs", "View the containers' output"),
     "exec": ("exec:exec_", "Run a command in a running container"),
@@ -56,6 +59,7 @@ GROUPS = {
 DRY_RUN = frozenset(
     [
         *("up", "create", "plan", "ps", "logs", "images", "config", "convert", "ls", "top", "stats", "events", "port", "volumes"),
+        *("history", "rollback", "diff"),
         *("version", "doctor", "completion", "schema"),
     ]
 )

@@ -12,7 +12,7 @@ from composer.engine.interface import Engine
 from composer.errors import ComposerError
 from composer.reconcile.condition import Watch
 from composer.reconcile.model import Action, Live, Outcome, Plan, Progress, Ref, Resource
-from composer.reconcile.rollout.roll import Journal, Roll
+from composer.reconcile.rollout.roll import Journal, Roll, RolloutFailed
 from composer.reconcile.step import Steps, title
 
 _AT_ONCE = 16  # creations and starts in work at the same time
@@ -123,7 +123,8 @@ class Execution:
             raise Cancelled("interrupted: the daemon goes on with the rollout")
 
     def _failed(self, action: Action, error: ComposerError) -> Outcome:
-        self._report(Progress(title(action.ref), "Error", done=True, error=True, detail=error.message))
+        if not isinstance(error, RolloutFailed):  # which told it itself
+            self._report(Progress(title(action.ref), "Error", done=True, error=True, detail=error.message))
         return Outcome(action, "failed", error)
 
 

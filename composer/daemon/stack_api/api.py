@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from composer.daemon.gitops_api import GitopsApi
@@ -59,6 +59,9 @@ class StackApi:
         place = Place(_directory(layout), version, boot_id())
         self.stacks = Stacks(engine, state, place, log)
         healing = Healing(self.stacks)
+        spared: list[Callable[[], Iterable[str]]] | None = getattr(engine.images, "spared", None)
+        if spared is not None:
+            spared.append(self.stacks.revisions.images)
         mend = getattr(engine, "mend", None)
         told = Told(self.stacks, healing)
         self.controller = Controller(engine, healing.names, healing.heal, log, mend=mend, told=told, resync=resync)

@@ -62,6 +62,7 @@ async def _forget(stacks: Stacks, call: Call, about: Subject) -> None:
 
 async def _forgotten(stacks: Stacks, call: Call, name: str) -> None:
     try:
+        await stacks.revisions.forget(name)
         await stacks.store.forget(name)
     except Unavailable as error:
         call.warn(f"{error.message}; the stack is down, but its files are still remembered: run `down` again when there is room")

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from composer.daemon.stack_api.applying import write_files
 from composer.daemon.stack_api.judging import CURED, Look, Verdict, differences, healed, unhealed, verdict
 from composer.daemon.stack_api.reconciled import reconciled
+from composer.daemon.stack_api.rollouts import Ledger, Pinned, pinned
 from composer.daemon.stack_api.stacks import Stacks
 from composer.daemon.stack_api.store import StackRow
 from composer.daemon.stack_api.up import with_images
@@ -139,9 +140,9 @@ class Healing:
         services = row.active & frozenset(stack.services)
         images = await local_images(stacks.engine, stack, services)
         policy = Policy(services=services, no_deps=True, scale=row.scale, healing=True, known=frozenset(stack.disabled_services))
-        want = with_images(rendered, images)
+        want = (await pinned(stacks, name, with_images(rendered, images), healing=True)).want
         check_externals(want, have, selected(services_of(want), policy))
-        names = {service: want[Ref("service", service)].replicas.template.image for service in services}
+        names = {service: rendered[Ref("service", service)].replicas.template.image for service in services}
         absent = {service: image for service, image in names.items() if images.get(image) is None}
         return _Scene(row, stack, want, have, policy, {service: care_of(stack.services[service]) for service in services}, absent)
 
@@ -158,12 +159,14 @@ class Healing:
         began = self._clock()
         want = await self._images(scene.stack, scene.want, work)
         await asyncio.to_thread(write_files, want)
-        execution = Execution(self._stacks.engine, look.stack, want, scene.have, _unheard)
+        ledger = Ledger(self._stacks, scene.stack, want, Pinned(want))
+        execution = Execution(self._stacks.engine, look.stack, want, scene.have, _unheard, journal=ledger)
         running.append(execution)
         outcomes = await execution.run(work, patience=_PATIENCE)
         for outcome in outcomes:
             if outcome.action.verb == "restart" and outcome.result == "done":
                 self.lost_mounts.pop(outcome.action.id, None)
+        await ledger.ended(outcomes, {outcome.action.service for outcome in outcomes if outcome.action.verb == "roll"})
         await reconciled(self._stacks, look.stack, "healing", began, outcomes)
         return outcomes
 

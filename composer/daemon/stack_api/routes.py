@@ -9,6 +9,7 @@ from composer.daemon.request import Request
 from composer.daemon.response import NDJSON, Answer, Response, encode
 from composer.daemon.router import Route
 from composer.daemon.stack_api import bootstrap, config, down, images, listing, logs, operate, run, sync, up, waiting, watching
+from composer.daemon.stack_api.history import diff, history, rollback
 from composer.daemon.stack_api.stacks import Stacks, Verb
 from composer.engine.errors import NotFound
 
@@ -22,6 +23,9 @@ VERBS: dict[str, Verb] = {
     "start": up.start,
     "scale": up.scale,
     "plan": up.plan_verb,
+    "history": history,
+    "rollback": rollback,
+    "diff": diff,
     "down": down.down,
     "stop": operate.stop,
     "restart": operate.restart,

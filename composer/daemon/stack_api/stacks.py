@@ -14,6 +14,7 @@ from composer.daemon.stack_api.isolation import Isolation
 from composer.daemon.stack_api.journal import Journal
 from composer.daemon.stack_api.loader import Loaded, Loader, NeedFiles
 from composer.daemon.stack_api.reconciled import reconciled
+from composer.daemon.stack_api.revisions import Revisions
 from composer.daemon.stack_api.store import StackRow, Store
 from composer.daemon.stack_api.turns import Turns
 from composer.engine.errors import Unavailable
@@ -79,6 +80,7 @@ class Stacks:
         self.seal = Seal(place.directory.parent / KEY_FILE)
         self.loader = Loader(self._site, self.seal.open)
         self.journal = Journal(state)
+        self.revisions = Revisions(state, place.directory)
         self.turns = Turns()
         self.changed: Callable[[str, frozenset[str]], None] = _nobody  # the controller, when there is one
         self.later: Callable[[str, float], None] = _never

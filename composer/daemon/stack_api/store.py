@@ -26,7 +26,8 @@ RUNNING, STOPPED, PAUSED, REMOVED, CREATED = "running", "stopped", "paused", "re
 class StackRow:
     """``intent``: service -> what is wanted of it by the stack's own commands; a service that is not there is not looked after.
 
-    ``ran``: ids of the containers that ran when last looked at, in the boot ``boot``.
+    ``number``: that of the revision that is wanted (see `revisions`), 0: none. ``ran``: ids of the containers that ran when last looked
+    at, in the boot ``boot``.
     """
 
     name: str
@@ -36,6 +37,7 @@ class StackRow:
     ran: tuple[str, ...] = ()
     boot: str = ""
     config_files: str = ""
+    number: int = 0
 
     def wanting(self, services: Mapping[str, str] | dict[str, str]) -> StackRow:
         """The same with these intents changed."""
@@ -56,6 +58,7 @@ def _encode(row: StackRow) -> dict[str, Any]:
         "ran": list(row.ran),
         "boot": row.boot,
         "config_files": row.config_files,
+        "number": row.number,
     }
 
 

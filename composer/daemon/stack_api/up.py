@@ -13,6 +13,7 @@ from composer.daemon.stack_api.call import Call
 from composer.daemon.stack_api.loader import Loaded
 from composer.daemon.stack_api.options import Options
 from composer.daemon.stack_api.precheck import Refused, as_json, judge, tell
+from composer.daemon.stack_api.rollouts import Ledger, Pinned, pinned
 from composer.daemon.stack_api.stacks import Stacks
 from composer.daemon.stack_api.store import CREATED, RUNNING
 from composer.engine.errors import InvalidArgument, NotFound
@@ -34,7 +35,8 @@ Line = dict[str, Any]
 
 @dataclass
 class Situation:
-    """All that a plan is made from, gathered once."""
+    """All that a plan is made from, gathered once. ``pins``: what stays where it is though the file says something else, as its rollout
+    failed; ``ledger``: the revision that is being brought up, once it has begun."""
 
     stack: Stack
     want: dict[Ref, Resource]
@@ -44,6 +46,17 @@ class Situation:
     work: list[Work]
     plan: Plan
     findings: list[Finding] = field(default_factory=list)
+    pins: Pinned | None = None
+    ledger: Ledger | None = None
+
+    @property
+    def wanted(self) -> Mapping[Ref, Resource]:
+        """What the file says, whatever stays where it is."""
+        return self.pins.wanted if self.pins is not None else self.want
+
+    @property
+    def names(self) -> list[str]:
+        return [service.ref.name for service in self.chosen]
 
     @property
     def chosen(self) -> list[Resource]:
@@ -93,7 +106,8 @@ async def survey(stacks: Stacks, call: Call, loaded: Loaded, policy: Policy) -> 
         refusal = error
         names = list(stack.select(policy.services or (), dependencies=not policy.no_deps).services)
     have, images = await asyncio.gather(observe(stacks.engine, stack.name), local_images(stacks.engine, stack, names))
-    want = with_images(rendered, images)
+    pins = await pinned(stacks, stack.name, with_images(rendered, images), forced=forced(policy, names))
+    want = pins.want
     work = image_work(stack, names, images, image_policy(call.options), datetime.now(UTC))
     first = plan(stack.name, want, have, policy) if refusal is None else None
     scene = precheck.survey(stack, names, have, policy, first, images, work)
@@ -101,7 +115,12 @@ async def survey(stacks: Stacks, call: Call, loaded: Loaded, policy: Policy) -> 
     if first is None:
         await tell(stacks, call, loaded, findings)
         raise refusal or Refused("no plan can be made")
-    return Situation(stack, want, have, policy, images, work, first, findings)
+    return Situation(stack, want, have, policy, images, work, first, findings, pins)
+
+
+def forced(policy: Policy, names: Collection[str]) -> Collection[str]:
+    """The services that are to be tried although they failed as they are."""
+    return (policy.services or names) if policy.force_recreate else ()
 
 
 def with_images(want: Mapping[Ref, Resource], images: Mapping[str, Image | None]) -> dict[Ref, Resource]:
@@ -136,7 +155,15 @@ async def up(stacks: Stacks, call: Call) -> Line:
             await let_go(stacks, situation, outcomes)
         stacks.changed(stack.name, failed_services(outcomes))
         raise_first(outcomes)
+        tell_pins(situation)
     return result_of(situation, outcomes)
+
+
+def tell_pins(situation: Situation) -> None:
+    """Raise when something stays at an earlier revision: the stack is not as its file says."""
+    error = situation.pins.error() if situation.pins is not None else None
+    if error is not None:
+        raise error
 
 
 async def fetch(stacks: Stacks, call: Call, situation: Situation) -> None:
@@ -145,7 +172,9 @@ async def fetch(stacks: Stacks, call: Call, situation: Situation) -> None:
     if situation.work:
         await provide(stacks.engine, situation.stack, situation.work, call.progress, image_policy(call.options))
         situation.images = await local_images(stacks.engine, situation.stack, names)
-        situation.want = with_images(situation.want, situation.images)
+        raw = with_images(situation.wanted, situation.images)
+        situation.pins = await pinned(stacks, situation.stack.name, raw, forced=forced(situation.policy, names))
+        situation.want = situation.pins.want
     missing = {name for name, image in situation.images.items() if image is None}
     if missing:
         found = plan(situation.stack.name, situation.want, situation.have, situation.policy)
@@ -164,7 +193,9 @@ async def remember(stacks: Stacks, loaded: Loaded, situation: Situation) -> None
     names = [service.ref.name for service in situation.chosen]
     scale = {key: count for key, count in row.scale.items() if key not in names} | dict(situation.policy.scale)
     row = row.wanting(dict.fromkeys(names, wish))
-    await stacks.store.keep(replace(row, revision=revision, scale=scale, config_files=",".join(situation.stack.files)))
+    situation.ledger = Ledger(stacks, situation.stack, situation.wanted, situation.pins or Pinned(situation.want))
+    number = await situation.ledger.begin(loaded, revision, names, forced(situation.policy, names))
+    await stacks.store.keep(replace(row, revision=revision, scale=scale, config_files=",".join(situation.stack.files), number=number))
     await asyncio.to_thread(write_files, situation.want)
 
 
@@ -177,7 +208,10 @@ async def converge(stacks: Stacks, call: Call, situation: Situation) -> list[Out
             call.warn(note)
     tell_running(call, first, situation.have, name, frozenset(service.ref.name for service in situation.chosen))
     patience = call.options.seconds("wait_timeout") or None
-    outcomes = await apply(stacks.engine, call, name, first, situation.want, situation.have, patience=patience)
+    ledger = situation.ledger
+    outcomes = await apply(stacks.engine, call, name, first, situation.want, situation.have, patience=patience, journal=ledger)
+    if ledger is not None and not call.cancelled:
+        await ledger.ended(outcomes, situation.names)
     if not first or call.cancelled or any(outcome.result != "done" for outcome in outcomes):
         return outcomes
     calm = replace(situation.policy, force_recreate=False, always_recreate_deps=False, healing=True, wait=False)
@@ -186,7 +220,7 @@ async def converge(stacks: Stacks, call: Call, situation: Situation) -> list[Out
         rest = plan(name, situation.want, have, calm)
         if not rest or call.cancelled:
             return outcomes
-        outcomes = await apply(stacks.engine, call, name, rest, situation.want, have, patience=patience)
+        outcomes = await apply(stacks.engine, call, name, rest, situation.want, have, patience=patience, journal=ledger)
         raise_first(outcomes)
     raise ComposerError(f"the stack does not settle: {rest.actions[0]}", hint="someone else changes it at the same time", code="unsettled")
 
@@ -303,4 +337,5 @@ async def scale(stacks: Stacks, call: Call) -> Line:
         outcomes = await converge(stacks, call, situation)
         stacks.changed(stack.name, failed_services(outcomes))
         raise_first(outcomes)
+        tell_pins(situation)
     return {"project": stack.name}

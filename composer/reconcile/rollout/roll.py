@@ -83,6 +83,7 @@ class _Leg:
     stale: tuple[str, ...] = ()
     total: int = 1
     course: Course = field(default_factory=Course)
+    done: int = 0
     tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
 
 
@@ -193,6 +194,7 @@ class Roll:
                 first = False
                 decision = decide(leg.pace, view.seats, leg.course, loop.time(), total=leg.total, busy=leg.tasks)
                 leg.course = decision.course
+                self._count(leg, view)
                 if decision.verdict:
                     return decision
                 if self._stop.is_set() and not leg.tasks:
@@ -205,6 +207,13 @@ class Roll:
             for task in leg.tasks.values():
                 task.cancel()
             await asyncio.gather(*leg.tasks.values(), return_exceptions=True)
+
+    def _count(self, leg: _Leg, view: View) -> None:
+        """Tell how many are in place, when that has changed."""
+        done = sum(1 for seat in view.seats if is_in_place(seat) and seat.number not in leg.tasks)
+        if done != leg.done:
+            leg.done = done
+            self._say("Updating" if leg.service is self._service else "Rolling back", detail=f"{done} of {len(view.seats)}")
 
     async def _view(self, leg: _Leg, *, skip_settled: bool = False) -> View:
         lives = await seating.look(self._engine, self._project, self._name)
@@ -251,8 +260,6 @@ class Roll:
             raise error.cause from error
         except ComposerError as error:
             leg.course = replace(leg.course, failed={**leg.course.failed, number: error.message})
-        done = sum(1 for n in leg.numbers if n not in leg.course.turn)
-        self._say("Updating" if leg.service is self._service else "Rolling back", detail=f"{done} of {len(leg.numbers)}")
 
     # The steps of a seat.
 
@@ -297,7 +304,7 @@ class Roll:
     async def _finish(self, leg: _Leg, view: View, seat: Seat, fresh: Replica) -> None:
         await self._perform(leg, "admit", view.lives[fresh.id])
         for one in seat.stale:
-            if view.lives[one.id].running:
+            if view.lives[one.id].running and not one.aside:
                 await self._perform(leg, "retire", view.lives[one.id])
             await self._end(leg, view.lives[one.id])
         if not fresh.named:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from composer.engine.interface import Engine, Traffic
@@ -11,6 +12,8 @@ from composer.reconcile.fate import difference, name_of
 from composer.reconcile.model import Live, Resource
 from composer.reconcile.observe import container_live
 from composer.reconcile.rollout.model import Replica, Seat
+
+_TEMPORARY = re.compile(r"^[0-9a-f]{12}_")  # before the name of who is to replace somebody
 
 
 @dataclass(frozen=True)
@@ -80,15 +83,11 @@ def _replica(live: Live, final: str, aside: Collection[str], ready: Collection[s
 
 def why_failed(live: Live) -> str:
     """Why a container that was just made can be called failed; "" it cannot."""
+    name = _TEMPORARY.sub("", live.ref.name)
     if live.state == "exited" and not live.by_request:
-        return f"container {live.ref.name} exited ({live.exit_code})"
+        return f"container {name} exited ({live.exit_code})"
     if live.state == "restarting" or live.restarts:
-        return f"container {live.ref.name} exited ({live.exit_code}) and was started again"
+        return f"container {name} exited ({live.exit_code}) and was started again"
     if live.health == "unhealthy" and live.running:
-        return f"container {live.ref.name} is unhealthy" + (f": {live.probe}" if live.probe else "")
+        return f"container {name} is unhealthy" + (f": {live.probe}" if live.probe else "")
     return ""
-
-
-def in_words(seats: Sequence[Seat], done: Collection[int]) -> str:
-    """ "2 of 3"."""
-    return f"{len(done)} of {len(seats)}"

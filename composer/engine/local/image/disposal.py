@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from composer.engine.filters.images import PRUNE_KEYS
 from composer.engine.filters.words import Filters, before, check, flag, labels_match
@@ -18,12 +18,13 @@ Tell = Callable[[str, ImageRecord, str], None]  # action, image, name: publishes
 
 
 class Disposal:
-    """`remove` one image, `prune` many."""
+    """`remove` one image, `prune` many. ``spared``: ids of images that `prune` leaves although nothing stands on them."""
 
-    def __init__(self, store: ImageStore, used: Used, tell: Tell) -> None:
+    def __init__(self, store: ImageStore, used: Used, tell: Tell, spared: Sequence[Callable[[], Iterable[str]]] = ()) -> None:
         self._store = store
         self._used = used
         self._tell = tell
+        self._spared = spared
 
     async def remove(self, ref: str, *, force: bool) -> list[ImageDeleted]:
         """By Docker's rules: a reference is untagged, the last one takes the image along. Conflict, NotFound."""
@@ -56,9 +57,9 @@ class Disposal:
         limit = before(wanted, time.time())
         gone: list[str] = []
         async with self._store.lock:
-            used = self._used()
+            used = {image for image, users in self._used().items() if users}.union(*(others() for others in self._spared))
             for record in self._store.all():
-                if (dangling and record.tags) or used.get(record.id) or not _matches(record, wanted, limit):
+                if (dangling and record.tags) or record.id in used or not _matches(record, wanted, limit):
                     continue
                 removal = Removal((*record.tags, *record.digests), whole=True)
                 gone += [step.untagged or step.deleted for step in await self._apply(record, removal)]

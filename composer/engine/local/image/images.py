@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from composer.engine.errors import InvalidArgument, Unsupported
@@ -62,7 +62,8 @@ class LocalImages:
         self.snapshots = Snapshots(layout)
         self.builder: Builder | None = None
         self.forget_builds: Callable[[], Awaitable[int]] | None = None
-        self._disposal = Disposal(self.store, used, self._tell)
+        self.spared: list[Callable[[], Iterable[str]]] = []  # ids of images that `prune` leaves, as others may go back to them
+        self._disposal = Disposal(self.store, used, self._tell, self.spared)
         self._puller = Puller(self.blobs, self.layers, self.store)
         self._pusher = Pusher(state, self.blobs, self.store)
 
