@@ -61,9 +61,10 @@ def test_an_edit_of_one_services_environment_recreates_it_alone(terminal: Termin
     before = started(terminal)
     terminal.stack(STACK.replace("blue", "red"))
     planned = terminal.run("plan", "--detailed-exitcode", exit=2)
-    lines = planned.stdout.splitlines()
-    assert lines
-    assert all("container e-web-1" in line and line.endswith("environment changed") for line in lines), planned.stdout
+    assert planned.stdout == "replace container e-web-1: environment changed\n\nPlan: 1 to replace.\n"
+    steps = terminal.run("plan", "--steps", exit=0).stdout.splitlines()[:-2]
+    assert len(steps) > 3
+    assert all("container e-web-1" in line and line.endswith("environment changed") for line in steps), steps
     assert changed(before, started(terminal)) == []
     terminal.run("plan", exit=0)
     done = terminal.run("up", "-d")

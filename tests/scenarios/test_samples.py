@@ -47,7 +47,7 @@ def test_hello(sample: Terminal, tmp_path: Path) -> None:
 def test_the_shops_file_is_right(sample: Terminal) -> None:
     normal = json.loads(sample.run("config", "--format", "json").stdout)
     assert sorted(normal["services"]) == ["db", "migrate", "proxy", "redis", "web", "worker"]
-    planned = sample.run("plan", "--detailed-exitcode", exit=2).stdout.splitlines()
+    planned = sample.run("plan", "--steps", "--detailed-exitcode", exit=2).stdout.splitlines()
     starts = [line.split()[2].rstrip(":") for line in planned if line.startswith("start container")]
     assert sorted(starts) == sorted(
         f"shop-{name}" for name in ("db-1", "migrate-1", "proxy-1", "redis-1", "web-1", "web-2", "web-3", "worker-1")

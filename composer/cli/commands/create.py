@@ -44,8 +44,9 @@ def create(services: tuple[str, ...], scale: tuple[str, ...], pull: str, quiet_p
         "ignore_orphans": asked("COMPOSE_IGNORE_ORPHANS"),
     }
     if application.dry_run:
-        from composer.cli.commands.plan import text
+        from composer.cli.plan_text import refused, text
 
-        sys.stdout.write(text(run(application, "plan", {**options, "no_start": True})))
-        return 0
+        result = run(application, "plan", {**options, "no_start": True})
+        sys.stdout.write(text(result, application.console))
+        return 1 if refused(result) else 0
     return int(run(application, "create", options, without=("Pull",) if quiet_pull else ()).get("exit", 0))

@@ -10,9 +10,11 @@ import click
 from composer.cli.app import app
 from composer.cli.listing import dump
 from composer.cli.options import files, isolated, scales, services, timeout
+from composer.cli.plan_text import refused, text
 from composer.cli.stack import run
 
 CHANGES = 2  # --detailed-exitcode: there is something to do
+_SHOWN = ("project", "changed", "summary", "changes", "actions", "findings", "notes")
 
 
 @click.command()
@@ -22,6 +24,7 @@ CHANGES = 2  # --detailed-exitcode: there is something to do
 @timeout
 @click.option("--detailed-exitcode", is_flag=True, help="0: nothing to do, 1: error, 2: something to do.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print the plan.")
+@click.option("--steps", is_flag=True, help="Every step, in the order in which they may be done.")
 @click.option("--scale", multiple=True, metavar="SERVICE=N", help="Number of containers of a service.")
 @click.option("--remove-orphans", is_flag=True, help="Remove containers of services that the file does not have.")
 @click.option("--force-recreate", is_flag=True, help="Recreate containers although nothing changed.")
@@ -32,7 +35,9 @@ CHANGES = 2  # --detailed-exitcode: there is something to do
 @click.option("--no-build", is_flag=True, help="Do not build an image.")
 @click.option("--pull", type=click.Choice(["always", "missing", "never", "policy"]), default="policy", help="Pull images before running.")
 @click.option("--git", "span", default="", metavar="BASE..HEAD", help="The plan of a pull request, as Markdown; needs no engine.")
-def plan(services: tuple[str, ...], detailed_exitcode: bool, form: str, scale: tuple[str, ...], span: str, **flags: Any) -> int:
+def plan(
+    services: tuple[str, ...], detailed_exitcode: bool, form: str, scale: tuple[str, ...], span: str, steps: bool, **flags: Any
+) -> int:
     """Show what `up` would do, and why."""
     if span:
         from composer.cli.git_plan import git_plan
@@ -42,23 +47,12 @@ def plan(services: tuple[str, ...], detailed_exitcode: bool, form: str, scale: t
         return git_plan(app(), span, form, detailed=detailed_exitcode)
     pull = flags.pop("pull")
     options = {"services": list(services), "scale": scales(scale), "pull": "" if pull == "policy" else pull, **flags}
-    result = run(app(), "plan", options)
-    actions = result.get("actions") or []
+    application = app()
+    result = run(application, "plan", options)
     if form == "json":
-        sys.stdout.write(dump(actions) + "\n")
+        sys.stdout.write(dump({key: value for key, value in result.items() if key in _SHOWN}) + "\n")
     else:
-        sys.stdout.write(text(result))
+        sys.stdout.write(text(result, application.console, steps=steps))
     if refused(result):
         return 1
-    return CHANGES if detailed_exitcode and actions else 0
-
-
-def refused(result: dict[str, Any]) -> bool:
-    """Whether `up` would fail, as far as can be seen before."""
-    return any(found.get("severity") == "error" for found in result.get("findings") or [])
-
-
-def text(result: dict[str, Any]) -> str:
-    """The plan as text."""
-    found = str(result.get("plan") or "").strip()
-    return (found if found and result.get("changed", True) else "nothing to do") + "\n"
+    return CHANGES if detailed_exitcode and result.get("changed") else 0

@@ -70,10 +70,10 @@ def up(services: tuple[str, ...], **flags: Any) -> int:
         "timeout": flags["timeout"],
     }
     if application.dry_run:
-        from composer.cli.commands.plan import refused, text
+        from composer.cli.plan_text import refused, text
 
         result = run(application, "up", options)
-        sys.stdout.write(text(result))
+        sys.stdout.write(text(result, application.console))
         return 1 if refused(result) else 0
     if flags["detach"] or flags["wait"] or flags["no_start"]:
         return int(run(application, "up", options, **_quiet(flags)).get("exit", 0))

@@ -28,6 +28,7 @@ from composer.reconcile.operate import replicas
 from composer.reconcile.order import selected, services_of
 from composer.reconcile.plan import plan
 from composer.reconcile.precheck import Finding
+from composer.reconcile.summary import changes, counts
 from composer.spec.model import Stack
 
 Line = dict[str, Any]
@@ -255,9 +256,12 @@ async def dry_run(stacks: Stacks, call: Call, loaded: Loaded, situation: Situati
     for note in found.notes:
         call.warn(note)
     told = await tell(stacks, call, loaded, situation.findings, planning=True)
+    changed = changes(found)
     return {
         "project": situation.stack.name,
         "plan": str(found),
+        "changes": [change.to_json() for change in changed],
+        "summary": counts(changed),
         "actions": found.to_json(),
         "changed": bool(found),
         "findings": [as_json(one) for one in told],

@@ -121,11 +121,19 @@ def with_oneoff(scene: Scene, service: str, name: str, *, ports: bool) -> Scene:
 def _planned(stack: Stack, chosen: tuple[str, ...], have: Mapping[Ref, Live], plan: Plan) -> Scene:
     created: dict[str, list[str]] = {}
     started: dict[str, int] = {}
+    leaving: set[str] = set()
     for action in plan.actions:
-        if action.ref.kind == "container" and action.verb == "create":
-            created.setdefault(action.service, []).append(action.ref.name)
+        name = action.service
+        if action.verb == "roll":  # what it decides on its way is within this
+            created.setdefault(name, []).extend(f"{stack.name}-{name}-{number}" for number in action.numbers)
+            started[name] = started.get(name, 0) + len(action.numbers)
+            leaving.update(action.stale)
+        elif action.ref.kind == "container" and action.verb == "create":
+            created.setdefault(name, []).append(action.ref.name)
         elif action.ref.kind == "container" and action.verb == "start":
-            started[action.service] = started.get(action.service, 0) + 1
+            started[name] = started.get(name, 0) + 1
+        elif action.ref.kind == "container" and action.verb in _LEAVING:
+            leaving.add(action.id)
     making = {action.ref for action in plan.actions if action.verb == "create"}
     return Scene(
         stack,
@@ -134,7 +142,7 @@ def _planned(stack: Stack, chosen: tuple[str, ...], have: Mapping[Ref, Live], pl
         started,
         tuple(key for key, network in stack.networks.items() if Ref("network", network.name) in making),
         tuple(key for key, volume in stack.volumes.items() if Ref("volume", volume.name) in making),
-        frozenset(action.id for action in plan.actions if action.verb in _LEAVING and action.ref.kind == "container"),
+        frozenset(leaving),
         frozenset(action.id for action in plan.actions if action.verb == "remove" and action.ref.kind == "network"),
         have,
     )
