@@ -49,6 +49,7 @@ class Notes(Protocol):
     def app(self, folder: str) -> App | None: ...
     async def keep(self, app: App) -> None: ...
     async def tell(self, event: Event) -> None: ...
+    async def announce(self, event: Event) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,8 @@ class Bringing:
         app = replace(app, content=tuple(dict.fromkeys((*app.content, *wish.layout.trees, *wish.layout.secrets))))
         await self._mirror.keep(_ref(spot, "applied"), commit)
         await self._notes.keep(app)
+        if not back:
+            await self._notes.announce(Event(begun, SYNCING, app.stack, commit, cause=order.cause))
         result = await self._up(wish, order)
         if result.cut and not result.ok and not back:
             await self._notes.keep(replace(app, message="a newer commit came"))

@@ -20,7 +20,7 @@ from composer.gitops.ground import Ground
 from composer.gitops.mask import Mask
 from composer.gitops.memory import release
 from composer.gitops.metrics import Metrics
-from composer.gitops.model import App, Event, Row, Source, Suspension
+from composer.gitops.model import SYNCING, App, Event, Row, Source, Suspension
 from composer.gitops.opened import Open
 from composer.gitops.read import source_of
 from composer.gitops.report import Reporter
@@ -85,7 +85,8 @@ class Fleet:
         return opener(source.age_keys)
 
     async def _told(self, source: Source, event: Event) -> None:
-        self.metrics.count(source.name, event)
+        if event.kind != SYNCING:
+            self.metrics.count(source.name, event)
         if source.report.kind or source.notify:
             if self._reporting is None:
                 self._reporting = asyncio.create_task(self._reporter.run())

@@ -99,6 +99,10 @@ class Follower:
         say(f"gitops {event.kind}", **fields, changes=len(event.changes), text=event.text)
         await self._told(self.source, event)
 
+    async def announce(self, event: Event) -> None:
+        """Begun, and not yet history."""
+        await self._told(self.source, event)
+
     # The loop.
 
     async def restore(self) -> None:

@@ -20,7 +20,7 @@ from composer.errors import ComposerError
 from composer.gitops.describe import describe_event
 from composer.gitops.git.remote import secret
 from composer.gitops.ground import Log
-from composer.gitops.model import Event, Reporting, Source
+from composer.gitops.model import SYNCING, Event, Reporting, Source
 
 if TYPE_CHECKING:
     import httpx
@@ -107,7 +107,7 @@ def messages_of(source: Source, event: Event) -> list[Message]:
     if source.report.kind and state and event.commit:
         found.append(status(source.report, source.name, event, state))
     if source.notify:
-        found += [_notice(source, event, url) for url in source.notify]
+        found += [_notice(source, event, url) for url in source.notify if event.kind != SYNCING]
     return found
 
 

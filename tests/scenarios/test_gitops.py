@@ -56,7 +56,7 @@ def version(terminal: Terminal, container: str = "s-web-1") -> str:
     if terminal.states().get(container) != "running":
         return ""
     values = dict(item.split("=", 1) for item in terminal.inspect(container)["Config"]["Env"])
-    return values.get("V", "")
+    return str(values.get("V", ""))
 
 
 def post(url: str, body: bytes, **headers: str) -> int:

@@ -52,10 +52,12 @@ def _scp(text: str) -> Address:
     if found is None or "::" in text:
         raise InvalidArgument(f"not an address of a repository: {text}", hint=_HINT)
     user = f"{found['user']}@" if found["user"] else ""
-    slash = "" if found["path"].startswith("/") else "/~/" if found["path"].startswith("~") else "/"
-    if slash == "/":  # relative to the account's home, which only the short form can say
-        return Address(text, "ssh", found["host"], found["path"])
-    return Address(f"ssh://{user}{found['host']}{slash}{found['path'].lstrip('~/')}", "ssh", found["host"], found["path"])
+    path = found["path"]
+    if path.startswith("-"):
+        raise InvalidArgument(f"the path of the repository's address begins with '-': {text}", hint=_HINT)
+    if path[0] not in "/~":  # relative to the account's home, which only the short form can say
+        return Address(text, "ssh", found["host"], path)
+    return Address(f"ssh://{user}{found['host']}{path if path.startswith('/') else '/' + path}", "ssh", found["host"], path)
 
 
 def _url(text: str, scheme: str) -> Address:

@@ -71,7 +71,8 @@ async def signed_by(mirror: Mirror, head: Head, signers: Signers) -> str:
     git = await _git(mirror, signers)
     said = ""
     for verb, oid in names:
-        found, said = await _verify(mirror, git, verb, oid)
+        found, words = await _verify(mirror, git, verb, oid)
+        said += words
         if found:
             return found
     why = _reason(said)
@@ -133,19 +134,26 @@ async def _import(home: Path, keys: str) -> None:
     process = await asyncio.create_subprocess_exec(
         "gpg",
         "--batch",
+        "--status-fd=1",
         "--import",
         env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "GNUPGHOME": str(home), "HOME": str(home), "LC_ALL": "C"},
         stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
     )
     try:
         async with asyncio.timeout(_GPG_SECONDS):
-            _, said = await process.communicate(keys.encode())
+            status, said = await process.communicate(keys.encode())
     finally:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-    if process.returncode:
+    if b"[GNUPG:] IMPORT_OK" not in status:  # its exit status is also that of an agent that it misses, and that nobody needs
         shutil.rmtree(home.parent, ignore_errors=True)
-        raise Refused(f"the OpenPGP keys cannot be imported: {said.decode('utf-8', 'replace').strip()[:200]}")
+        raise Refused(f"the OpenPGP keys cannot be imported: {_last(said)}")
+
+
+def _last(said: bytes) -> str:
+    """gpg's complaint, without what it tells of its files."""
+    lines = [line.removeprefix("gpg: ") for line in said.decode("utf-8", "replace").splitlines()]
+    return "; ".join(line for line in lines if line and "created" not in line and "agent running" not in line)[:300]
