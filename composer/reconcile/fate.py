@@ -136,10 +136,18 @@ def difference(service: Resource, live: Live, *, healing: bool) -> str:
         found = read_parts(live.parts)
         parts = sorted(name for name in {*service.parts, *found} if service.parts.get(name) != found.get(name))
         return f"{', '.join(parts)} changed" if parts and found else "its configuration changed"
+    altered = [name for name, value in service.replicas.template.labels.items() if not _is_own(name) and live.labels.get(name) != value]
+    if altered and live.labels:
+        return f"label {', '.join(sorted(altered))} changed by hand"
     wanted = service.replicas.image_id
     if wanted and live.image_id and wanted != live.image_id and not healing:
         return f"the image {service.replicas.template.image} is another one"
     return ""
+
+
+def _is_own(label: str) -> bool:
+    """Whether a label is written by us, not by the file; ours change with versions and files that a container does not depend on."""
+    return label.startswith(("com.docker.compose.", "composer."))
 
 
 def limits(host: HostConfig) -> dict[str, int | str]:
