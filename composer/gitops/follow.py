@@ -255,6 +255,8 @@ class Follower:
         except Refused as error:
             await self._trouble(error.code.removeprefix("gitops."), error)
             return self.row.standing.accepted
+        if head.commit != standing.accepted:
+            await self.mirror.accept(head.commit)
         if standing.problem_kind in ("remote lost", "ref gone", "git missing"):
             await self.tell(Event(now, "remote back", commit=head.commit, text="the remote answers again"))
         await self._store.keep(replace(self.row, standing=replace(standing.sound(), accepted=head.commit, verified=signer)))

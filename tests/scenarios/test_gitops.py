@@ -131,6 +131,11 @@ def test_secrets_are_in_no_file(terminal: Terminal, repo: Repository) -> None:
     terminal.kill_daemon()
     terminal.run("gitops", "sync", "s")
     assert version(terminal) == "1"
+    repo.commit({"app.env": pyrage.encrypt(b"EXTRA=fourth-hidden-word\n", [recipient])})
+    terminal.run("gitops", "sync", "s")
+    told = terminal.out("-p", "s", "diff") + terminal.out("-p", "s", "history") + terminal.out("gitops", "history", "s", "--changes")
+    assert "EXTRA" in told
+    assert "hidden-word" not in told
     for path in terminal.layout.root.rglob("*"):
         if path.is_file() and not path.is_symlink():
             assert b"hidden-word" not in path.read_bytes(), path

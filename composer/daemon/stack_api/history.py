@@ -10,6 +10,7 @@ from typing import Any
 from composer.daemon.stack_api.applying import failed_services, raise_first, write_files
 from composer.daemon.stack_api.call import Call
 from composer.daemon.stack_api.compare import compare
+from composer.daemon.stack_api.hidden import without_secrets
 from composer.daemon.stack_api.loader import Loaded
 from composer.daemon.stack_api.revisions import CURRENT, ROLLED_BACK, SUPERSEDED, Revision
 from composer.daemon.stack_api.rollouts import Ledger, Pinned, with_image_of
@@ -150,7 +151,8 @@ async def diff(stacks: Stacks, call: Call) -> Line:
     head = stacks.revisions.find(name, stacks.store.row(name).number)
     target = _target(stacks, name, call.options.number("revision"), head.number)
     one, other = await _normal(stacks, target), await _normal(stacks, head)
-    lines = compare(one, other, _digests(target), _digests(head))
+    requests = [stacks.revisions.request(target), stacks.revisions.request(head)]
+    lines = without_secrets(compare(one, other, _digests(target), _digests(head)), requests, stacks.seal.open)
     return {"project": name, "from": target.number, "to": head.number, "status": [target.status, head.status], "lines": lines}
 
 

@@ -17,6 +17,7 @@ from composer.gitops.git.run import Git, GitFailed
 
 _HEAD = "refs/composer/head"
 _LISTING = 4 << 20  # bytes of ls-remote's answer
+_PACKS = 40  # each fetch brings one
 _FETCH = 300.0  # seconds
 
 
@@ -170,6 +171,12 @@ class Mirror:
     async def keep(self, name: str, commit: str) -> None:
         """A commit that runs, or ran well, stays although the remote forgets it."""
         await self.run("update-ref", f"refs/composer/keep/{name}", commit)
+
+    async def accept(self, commit: str) -> None:
+        """The head that was accepted stays known, so that the next one can be told to follow from it. Many packs become one."""
+        await self.run("update-ref", "refs/composer/accepted", commit)
+        if len(list((self.path / "objects" / "pack").glob("*.pack"))) > _PACKS:
+            await self.run("repack", "-a", "-d", "-q")
 
     async def subject(self, commit: str) -> str:
         """The first line of a commit's message and its author, for people: at most 120 characters."""

@@ -7,11 +7,15 @@ github.com/getsops/sops "Encryption protocol".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from composer.gitops.errors import Undecryptable
 from composer.gitops.opened import Open, Opened
 from composer.gitops.secrets import age, sops
+
+_PAIR = re.compile(r"(?:- )?[\w.\"'-]+:\s+(.+)")  # a line of YAML
+_QUOTED = re.compile(r'"((?:[^"\\\n]|\\.)*)"')  # a string of JSON
 
 
 def opener(paths: Sequence[str]) -> Open:
@@ -47,5 +51,7 @@ def values_of(data: bytes) -> list[str]:
         return []
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     values = [line.removeprefix("export ").partition("=")[2].strip() for line in lines]
+    values += [match[1].strip() for line in lines if (match := _PAIR.match(line))]
+    values += [match.replace('\\"', '"') for match in _QUOTED.findall(text)]
     found = [one for value in values for one in (value, value.strip("\"'"))]
     return [one for one in (*found, *lines, text.strip()) if one]
