@@ -19,13 +19,15 @@ FOUND, ABSENT, DENIED, UNREACHABLE, SLOW = "found", "absent", "denied", "unreach
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """What is asked. ``ports``: ("tcp", 8080). ``paths``: absolute. ``images``: (reference, platform), asked of their registries.
+    """What is asked. ``ports``: ("tcp", 8080); ``hosts``: the host's addresses that they name. ``paths``: absolute. ``images``: (reference,
+    platform), asked of their registries.
 
     ``subnets``: what networks that are to be made ask for; ``pools``: the IP versions (4, 6) of those that leave it to the engine, one
     entry each. ``leaving``: ids of networks that will be gone before.
     """
 
     ports: frozenset[tuple[str, int]] = frozenset()
+    hosts: frozenset[str] = frozenset()
     paths: frozenset[str] = frozenset()
     images: tuple[tuple[str, str], ...] = ()
     subnets: tuple[str, ...] = ()

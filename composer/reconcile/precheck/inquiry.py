@@ -17,8 +17,10 @@ def inquiry(scene: Scene) -> Inquiry:
         for version, on in ((4, network.enable_ipv4 is not False), (6, bool(network.enable_ipv6)))
         if on and not any(pool.subnet and (":" in pool.subnet) == (version == 6) for pool in network.ipam.config)
     ]
+    published = ports.wishes(scene)
     return Inquiry(
-        ports=frozenset((wish.protocol, number) for wish in ports.wishes(scene) for number in range(wish.low, wish.high + 1)),
+        ports=frozenset((wish.protocol, number) for wish in published for number in range(wish.low, wish.high + 1)),
+        hosts=frozenset(wish.host_ip for wish in published) - {"", *ports.ANYWHERE},
         paths=frozenset((*paths.sources(scene), *paths.devices(scene))),
         images=tuple(dict.fromkeys((item.image, item.service.platform) for item in scene.work if item.verb == "pull" and item.needed)),
         subnets=tuple(pool.subnet for network in made for pool in network.ipam.config if pool.subnet),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from composer.engine.local.linux import paths
-from composer.engine.local.network.listeners import holders, sockets
+from composer.engine.local.network.listeners import from_tables, holders, read_table, sockets
 from composer.engine.model.facts import PathFact
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
@@ -26,7 +26,7 @@ TABLES = {
 
 
 def test_the_kernels_tables() -> None:
-    assert [(s.protocol, s.address, s.port, s.inode) for s in sockets(TABLES.__getitem__)] == [
+    assert [(s.protocol, s.address, s.port, s.inode) for s in from_tables(TABLES.__getitem__)] == [
         ("tcp", "127.0.0.1", 8080, 101),
         ("tcp", "::", 80, 103),
         ("tcp", "127.0.0.1", 81, 104),
@@ -36,7 +36,7 @@ def test_the_kernels_tables() -> None:
 
 def test_a_socket_of_the_engine_is_its_containers() -> None:
     claims = {("tcp", "127.0.0.1", 8080): "c" * 64}
-    held, busy = holders({("tcp", 8080)}, claims, lambda _: False, TABLES.__getitem__)
+    held, busy = holders({("tcp", 8080)}, claims, lambda _: False, from_tables(TABLES.__getitem__))
     assert [(h.address, h.container, h.pid) for h in held] == [("127.0.0.1", "c" * 64, 0)]
     assert busy == {("tcp", 8080), ("tcp", 80), ("tcp", 81), ("udp", 53)}
 
@@ -53,6 +53,27 @@ def test_a_process_is_named(protocol: str, kind: int, family: int, host: str) ->
     assert [(h.address, h.port, h.pid, h.dual) for h in held] == [(host, number, os.getpid(), host == "::")]
     assert held[0].process == Path(f"/proc/{os.getpid()}/comm").read_text().strip()
     assert held[0].user
+
+
+def test_the_kernel_tells_the_same_as_its_tables() -> None:
+    with (
+        socket.socket(socket.AF_INET6) as both,
+        socket.socket(socket.AF_INET6) as one,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+    ):
+        one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        both.bind(("::", 0))
+        one.bind(("::", 0))
+        udp.connect(("127.0.0.1", 9))
+        both.listen()
+        one.listen()
+        ports = {made.getsockname()[1] for made in (both, one, udp)}
+        told = [s for s in sockets() if s.port in ports]
+        read = [s for s in from_tables(read_table) if s.port in ports]
+        assert {(s.protocol, s.address, s.port, s.inode) for s in told} == {(s.protocol, s.address, s.port, s.inode) for s in read}
+        assert {s.port: s.dual for s in told if s.protocol == "tcp"} == {both.getsockname()[1]: True, one.getsockname()[1]: False}
+        held, _ = holders({("tcp", port) for port in ports}, {}, lambda _: False, read)
+        assert {h.port: h.dual for h in held} == {both.getsockname()[1]: True, one.getsockname()[1]: False}
 
 
 def test_what_is_at_a_path(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
-"""Who has a port of the host: the sockets of /proc/net, and the processes that hold them.
+"""Who has a port of the host: its sockets, and the processes that hold them.
 
-A socket's owner is found by its inode among the open files of all processes, and only for ports that are asked about: that walk costs
-milliseconds, and a port that is free needs none. Source: proc(5), /proc/net/tcp; man 7 ipv6 for IPV6_V6ONLY.
+The kernel is asked by `diag`; where it has no such thing, /proc/net is read. A socket's owner is found by its inode among the open files of
+all processes, and only for ports that are asked about: that walk costs milliseconds, and a port that is free needs none. Source: proc(5).
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ import os
 import pwd
 import re
 import socket
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
+from composer.engine.local.network import diag
+from composer.engine.local.network.diag import Socket
 from composer.engine.model.facts import PortHolder
 
 _LISTEN = "0A"
@@ -23,18 +24,16 @@ _CONTAINER = re.compile(r"[0-9a-f]{64}")
 Claims = Mapping[tuple[str, str, int], str]  # (protocol, address, port) -> container id
 
 
-@dataclass(frozen=True, slots=True)
-class Socket:
-    """A socket that keeps others from its port: a listening one of TCP, any bound one of UDP."""
-
-    protocol: str
-    address: str
-    port: int
-    inode: int
+def sockets() -> list[Socket]:
+    """All of this network namespace."""
+    try:
+        return diag.sockets()
+    except OSError:  # a kernel without inet_diag
+        return from_tables(read_table)
 
 
-def sockets(read: Callable[[str], str]) -> list[Socket]:
-    """All of this network namespace. ``read``: a table of /proc/net by its name -> its text."""
+def from_tables(read: Callable[[str], str]) -> list[Socket]:
+    """``read``: a table of /proc/net by its name -> its text."""
     found = []
     for protocol, table in _TABLES:
         for line in read(table).splitlines()[1:]:
@@ -42,7 +41,8 @@ def sockets(read: Callable[[str], str]) -> list[Socket]:
             if len(fields) < 10 or (protocol == "tcp" and fields[3] != _LISTEN):
                 continue
             address, _, port = fields[1].partition(":")
-            found.append(Socket(protocol, _address(address), int(port, 16), int(fields[9])))
+            host = _address(address)
+            found.append(Socket(protocol, host, int(port, 16), int(fields[9]), None if host == "::" else False))
     return found
 
 
@@ -64,11 +64,11 @@ def read_table(name: str) -> str:
 
 
 def holders(
-    wanted: Collection[tuple[str, int]], claims: Claims, known: Callable[[str], bool], read: Callable[[str], str] = read_table
+    wanted: Collection[tuple[str, int]], claims: Claims, known: Callable[[str], bool], there: Sequence[Socket] | None = None
 ) -> tuple[tuple[PortHolder, ...], frozenset[tuple[str, int]]]:
     """Those who hold a wanted (protocol, port), and all ports in use. ``claims``: of the engine's containers; ``known``: is this the id
-    of a container of the engine?"""
-    there = sockets(read)
+    of a container of the engine? ``there``: all sockets, None: those of the host."""
+    there = sockets() if there is None else there
     about = [one for one in there if (one.protocol, one.port) in wanted]
     strange = {one.inode for one in about if (one.protocol, one.address, one.port) not in claims}
     owners = _owners(strange) if strange else {}
@@ -81,7 +81,7 @@ def holders(
                 protocol=one.protocol,
                 address=one.address,
                 port=one.port,
-                dual=not container and one.address == "::" and _takes_ipv4(one),
+                dual=not container and (_takes_ipv4(one) if one.dual is None else one.dual),
                 container=container or (_container(pid, known) if pid else ""),
                 pid=pid,
                 process=_read(f"/proc/{pid}/comm").strip() if pid else "",

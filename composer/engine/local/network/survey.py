@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -31,31 +32,35 @@ async def survey(
     known: Callable[[str], bool],
 ) -> Facts:
     """The part of the facts that concerns the network. ``own``: is this link the engine's? ``known``: is this the id of a container?"""
-    if not (about.ports or about.pools or about.subnets):
-        return Facts()
     claims = {(one.protocol, one.host_ip, one.host_port): row.container for row in rows for one in row.published}
-    (routes, links, addresses), (held, busy) = await asyncio.gather(
-        kernel.routes(), asyncio.to_thread(listeners.holders, about.ports, claims, known) if about.ports else _nobody()
-    )
+    ports, ground = await asyncio.gather(_ports(about, claims, known), _ground(about, layout, kernel, networks, own))
+    return replace(ground, holders=ports.holders, busy=ports.busy, lowest_port=ports.lowest_port)
+
+
+async def _ports(about: Inquiry, claims: listeners.Claims, known: Callable[[str], bool]) -> Facts:
+    if not about.ports:
+        return Facts(holders=())
+    held, busy = await asyncio.to_thread(listeners.holders, about.ports, claims, known)
+    return Facts(holders=held, busy=busy, lowest_port=0 if os.geteuid() == 0 else int(_UNPRIVILEGED.read_text()))
+
+
+async def _ground(about: Inquiry, layout: Layout, kernel: Kernel, networks: Sequence[Network], own: Callable[[Link], bool]) -> Facts:
+    """What networks are made on, and ports published on."""
+    if not (about.hosts or about.pools or about.subnets):
+        return Facts()
+    routes, links, addresses = await kernel.routes()
     ours = {link.index for link in links.values() if own(link)}
     names = {link.index: link.name for link in links.values()}
     found = [HostRoute(str(r.subnet), names.get(r.link, "?"), not r.gateway) for r in routes if r.link not in ours and r.subnet.prefixlen]
-    nets = [HostRoute(str(a.network), names.get(i, "?")) for i, a in addresses if i not in ours and not a.is_loopback]
-    taken = [ip_network(one.subnet) for one in (*found, *nets)]
+    nets = [ip_network(address.network) for index, address in addresses if index not in ours and not address.is_loopback]
+    taken = [*(ip_network(one.subnet) for one in found), *nets]
     taken += [ip_network(pool.subnet) for one in networks if one.id not in about.leaving for pool in one.ipam.config]
     return Facts(
-        holders=held,
-        busy=busy,
-        lowest_port=0 if os.geteuid() == 0 else int(_UNPRIVILEGED.read_text()),
         addresses=frozenset(str(address.ip) for _, address in addresses),
         routes=tuple(dict.fromkeys(found)),
         default_pools={4: layout.pool, 6: layout.pool6},
         rooms={version: _rooms(about, version, pool, taken) for version, pool in ((4, layout.pool), (6, layout.pool6))},
     )
-
-
-async def _nobody() -> tuple[tuple[()], frozenset[tuple[str, int]]]:
-    return (), frozenset()
 
 
 def _rooms(about: Inquiry, version: int, pool: str, taken: Sequence[Subnet]) -> int:
