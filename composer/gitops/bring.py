@@ -50,6 +50,9 @@ class Notes(Protocol):
     async def keep(self, app: App) -> None: ...
     async def tell(self, event: Event) -> None: ...
     async def announce(self, event: Event) -> None: ...
+    def owner(self, stack: str, folder: str) -> str:
+        """Who else follows a stack of that name, in words; "" nobody."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -126,9 +129,9 @@ class Bringing:
             why = "\n".join(problems(error)) if isinstance(error, SpecError) else error.message
             await self._refuse(app, commit, why, order, begun)
             return
-        empty = self._emptied(app, wish)
-        if empty:
-            await self._refuse(app, commit, empty, order, begun)
+        objection = self._objection(spot, wish)
+        if objection:
+            await self._refuse(app, commit, objection, order, begun)
             return
         before = app
         app = replace(app, stack=wish.stack.name, applied=commit, phase=SYNCING, message="", since=begun, secrets=bool(wish.layout.secrets))
@@ -173,7 +176,10 @@ class Bringing:
         self._mask.learn(found.values)
         return found
 
-    def _emptied(self, app: App, wish: Desired) -> str:
+    def _objection(self, spot: Spot, wish: Desired) -> str:
+        owner = self._notes.owner(wish.stack.name, spot.folder)
+        if owner:
+            return f"the stack {wish.stack.name} is that of {owner} already: give it another name (`name:` in the file, or --stack)"
         if wish.stack.services or self._notes.source.allow_empty:
             return ""
         return "the stack has no services: what runs stays (--allow-empty lets a commit remove all)"

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from composer.errors import ComposerError
+from composer.errors import ComposerError, SpecError
 from composer.gitops.bring import Bringing, Order
 from composer.gitops.content import sweep
 from composer.gitops.desired import Places
@@ -98,6 +98,15 @@ class Follower:
         say = self._ground.log.error if event.kind in ("failed", "refused", "remote lost", "rewritten") else self._ground.log.info
         say(f"gitops {event.kind}", **fields, changes=len(event.changes), text=event.text)
         await self._told(self.source, event)
+
+    def owner(self, stack: str, folder: str) -> str:
+        """Who else follows a stack of that name, in words; "" nobody."""
+        for name in self._store.names():
+            row = self._store.get(name)
+            for app in row.apps.values() if row is not None else ():
+                if app.stack == stack and app.applied and (name, app.folder) != (self.name, folder):
+                    return f"source {name}" if name != self.name else f"folder {app.folder}"
+        return ""
 
     async def announce(self, event: Event) -> None:
         """Begun, and not yet history."""
@@ -299,6 +308,7 @@ class Follower:
                 return
             found = []
         bringing = Bringing(self._ground, self, self.mirror, self.places, self._opened(self.source), self._mask)
+        await self._hand_over(bringing, found, order)
         await self._remove_left([spot.folder for spot in found], order)
         async with asyncio.TaskGroup() as group:
             for spot in found:
@@ -316,6 +326,21 @@ class Follower:
         if self.row.apps and single != {folder == "" for folder in self.row.apps} and not self.source.allow_empty:
             what = "a single stack, and was a directory of stacks" if single == {True} else "a directory of stacks, and was a single stack"
             raise Refused(f"{self.source.path} is now {what}", hint="remove the source and add it again", code=VANISHED)
+
+    async def _hand_over(self, bringing: Bringing, found: list[Spot], order: Order) -> None:
+        """A folder that was renamed, and whose file names the stack, has its old one's stack: nothing goes down."""
+        folders = {spot.folder for spot in found}
+        leaving = {app.stack: app for folder, app in self.row.apps.items() if folder not in folders}
+        for spot in found:
+            if not leaving or spot.folder in self.row.apps:
+                continue
+            try:
+                wish = await bringing.wish(spot.folder, order.commit)
+            except (SpecError, ComposerError):
+                continue  # it is said when it is brought up
+            old = leaving.pop(wish.stack.name, None)
+            if old is not None:
+                await self._store.keep(self.row.without_app(old.folder).with_app(replace(old, folder=spot.folder)))
 
     async def _remove_left(self, folders: list[str], order: Order) -> None:
         """Stacks that left the source go down (never their volumes), unless pruning is off."""
