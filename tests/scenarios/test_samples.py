@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.fixtures.busybox import busybox_archive
-from tests.scenarios.terminal import Terminal, until
+from tests.scenarios.terminal import COMPOSER, Terminal, until
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
@@ -55,3 +57,29 @@ def test_the_shops_file_is_right(sample: Terminal) -> None:
     order = {name: planned.index(line) for line in planned for name in starts if line.startswith(f"start container {name}:")}
     assert order["shop-db-1"] < order["shop-migrate-1"] < order["shop-web-1"] < order["shop-proxy-1"]
     assert sample.states() == {}
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_gitops_as_its_readme_says(terminal: Terminal, tmp_path: Path) -> None:
+    """Every command of the README, in its order; what it says in a comment is so."""
+    (tmp_path / "base.tar").write_bytes(busybox_archive(BASE, files=SHELL))
+    terminal.run("image", "load", "-i", str(tmp_path / "base.tar"))
+    text = (SAMPLES / "gitops" / "README.md").read_text().replace("/tmp/site", str(tmp_path / "site"))
+    lines = [line[4:] for line in text.splitlines() if line.startswith("    ")]
+    assert len(lines) > 15
+    here = str(SAMPLES.parent)
+    environment = {**terminal.environment, "PATH": f"{COMPOSER.parent}:{os.environ['PATH']}"}
+    for line in lines:
+        command, _, said = line.partition("  # ")
+        if command.startswith("composer image bootstrap"):
+            continue  # the base was loaded
+        done = subprocess.run(
+            ["bash", "-c", f"cd {here} && {command} && pwd >&2"], env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
+        expected = 1 if said.strip().startswith("exit code 1") else 0
+        assert done.returncode == expected, f"{command}\n{done.stdout}{done.stderr}"
+        if "logs" in command:
+            words = command.split()[1:]
+            until(lambda words=words, said=said.strip(): said in terminal.out(*words))
+        here = done.stderr.splitlines()[-1] if not expected else here
+    terminal.run("image", "rm", BASE)
