@@ -25,7 +25,8 @@ def text(result: Result, console: Console, *, steps: bool = False) -> str:
     """``steps``: the single steps, in the order in which they may be done."""
     if not result.get("changed"):
         return NOTHING if not refused(result) else ""
-    lines = str(result.get("plan") or "").splitlines() if steps else [_line(change, console) for change in result.get("changes") or ()]
+    changes = result.get("changes") or ()
+    lines = str(result.get("plan") or "").splitlines() if steps or not changes else [_line(change, console) for change in changes]
     return "\n".join([*lines, "", _sum(result, console)]) + "\n"
 
 

@@ -185,6 +185,19 @@ def test_what_the_engine_does_not_have(terminal: Terminal) -> None:
     assert "It is of no stack, and created" in told
 
 
+def test_what_cannot_be_rendered_is_told_with_the_rest(terminal: Terminal) -> None:
+    told = one(
+        terminal,
+        "services:\n"
+        "  a: {image: bb, userns_mode: keep, secrets: [s]}\n"
+        "  b: {image: bb, isolation: hyperv, cpus: 999}\n"
+        "secrets: {s: {external: true}}\n",
+    )
+    places = re.findall(r"^stack\.yml:(\d+:\d+): error: ", told, re.MULTILINE)
+    assert places == ["3:18", "4:18", "4:43", "5:25"], told
+    assert "4 errors found, so nothing was touched" in told
+
+
 def test_paths(terminal: Terminal) -> None:
     (terminal.directory / "file").touch()
     told = one(

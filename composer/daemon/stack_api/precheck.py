@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,9 +14,7 @@ from composer.daemon.stack_api.loader import Loaded
 from composer.daemon.stack_api.stacks import Stacks
 from composer.engine.interface import Engine
 from composer.errors import ComposerError, Diagnostic
-from composer.reconcile.precheck import Engaged, Finding, Scene, check, diagnostics, inquiry
-
-_SERVICE = re.compile(r'^service "([^"]+)": ')
+from composer.reconcile.precheck import Engaged, Finding, Scene, check, diagnostics, inquiry, refusals, refused
 
 
 class Refused(ComposerError):
@@ -34,19 +31,12 @@ async def judge(engine: Engine, scene: Scene, refusal: ComposerError | None = No
         )
         scene = scene.knowing(facts, Engaged(containers, networks))
     found = check(scene)
-    if refusal is not None and not any(refusal.message in finding.message for finding in found):
-        found.append(Finding(refusal.code, refusal.message, _place(refusal, scene), refusal.hint or "", on_key=True))
+    if refusal is not None:
+        told = [*refusals(scene)]
+        for one in [*told, *([] if any(refusal.message == one.message for one in told) else [refused(refusal, scene)])]:
+            if not any(one.message in other.message for other in found):  # a rule may have found it, and says more
+                found.append(one)
     return found
-
-
-def _place(refusal: ComposerError, scene: Scene) -> tuple[str, ...]:
-    """What rendering refuses says of which service, and mostly of which attribute."""
-    match = _SERVICE.match(refusal.message)
-    if match is None or match[1] not in scene.stack.services:
-        return ()
-    words = refusal.message[match.end() :].replace("'", " ").split()
-    service = scene.stack.services[match[1]]
-    return ("services", match[1], *[word for word in words if hasattr(service, word)][:1])
 
 
 async def tell(stacks: Stacks, call: Call, loaded: Loaded, findings: Sequence[Finding], *, planning: bool = False) -> list[Diagnostic]:
@@ -64,7 +54,7 @@ async def tell(stacks: Stacks, call: Call, loaded: Loaded, findings: Sequence[Fi
             call.diagnose(one)
     count = sum(finding.blocks for finding in findings)
     if count and not planning:
-        raise Refused(f"{count} error{'s' if count > 1 else ''} found, so nothing was touched", hint="`composer plan` checks again")
+        raise Refused(f"{count} error{'s' if count > 1 else ''} found, so nothing was touched")
     return placed
 
 
