@@ -3,8 +3,8 @@
     python benchmarks/rollout.py [--deploys 20] [--rate 500] [--replicas 3] [--server graceful|naive] [--json FILE]
 
 Two rounds, one with connections that are kept alive, one with a connection for each request; then a revision that never becomes healthy.
-A request that gets no answer, a wrong one, or a connection that is reset or refused is an error. The load is open: what is late is sent all
-the same.
+A request that gets no answer in 30 seconds or a wrong one, and a connection that is reset or refused, is an error. The rate is what is aimed
+at; ``rate`` in the results is what a busy machine has let through.
 The service is python's asyncio from the host (mounted read-only into a busybox image), on an engine of its own: nothing else is touched.
 Needs root, /usr/bin/python3 and busybox-static.
 """
@@ -31,27 +31,30 @@ sys.path.insert(0, str(HERE.parent))
 
 from tests.fixtures.busybox import busybox_archive  # noqa: E402
 
-SERVER = """
+SERVER = """\
 import asyncio, os, signal
-VERSION, NAIVE, closing, connections = os.environ["V"], os.environ.get("NAIVE"), False, set()
-async def serve(reader, writer):
-    connections.add(asyncio.current_task())
-    try:
-        while True:
-            head = await reader.readuntil(b"\\r\\n\\r\\n")
-            keep = b"connection: close" not in head.lower() and not closing
-            body = VERSION.encode()
-            word = b"keep-alive" if keep else b"close"
-            writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\nConnection: %s\\r\\n\\r\\n%s" % (len(body), word, body))
-            await writer.drain()
-            if not keep: return
-    except (ConnectionError, asyncio.IncompleteReadError): pass
-    finally:
-        writer.close(); connections.discard(asyncio.current_task())
+VERSION, NAIVE = os.environ["V"].encode(), os.environ.get("NAIVE")
+connections, closing, END = set(), False, bytes((13, 10, 13, 10))
+class Http(asyncio.Protocol):
+    data = b""
+    def connection_made(self, transport):
+        self.transport = transport
+        connections.add(self)
+    def connection_lost(self, error):
+        connections.discard(self)
+    def data_received(self, data):
+        self.data += data
+        while END in self.data:
+            head, _, self.data = self.data.partition(END)
+            keep = not closing and b"connection: close" not in head.lower()
+            lines = (b"HTTP/1.1 200 OK", b"Content-Length: %d" % len(VERSION), b"Connection: " + (b"keep-alive" if keep else b"close"))
+            self.transport.write(END[:2].join(lines) + END + VERSION)
+            if not keep: self.transport.close()
 async def main():
     global closing
-    server, term = await asyncio.start_server(serve, "0.0.0.0", 8000, backlog=1024), asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, (lambda: os._exit(0)) if NAIVE else term.set)
+    loop, term = asyncio.get_running_loop(), asyncio.Event()
+    await loop.create_server(Http, "0.0.0.0", 8000, backlog=1024)
+    loop.add_signal_handler(signal.SIGTERM, (lambda: os._exit(0)) if NAIVE else term.set)
     await term.wait()
     closing = True  # whoever is connected gets its answer, with "Connection: close"
     while connections: await asyncio.sleep(0.02)
@@ -84,11 +87,16 @@ services:
 """
 
 
+_PATIENCE = 30.0  # seconds for an answer
+_WORKERS = 50
+
+
 @dataclass
 class Tally:
     """What became of the requests of one round. ``errors``: kind -> how many. Latencies in ms."""
 
     sent: int = 0
+    seconds: float = 0.0
     answered: int = 0
     connections: int = 0
     errors: Counter[str] = field(default_factory=Counter)
@@ -99,75 +107,116 @@ class Tally:
         ordered = sorted(self.latencies) or [0.0]
         found = {"sent": self.sent, "answered": self.answered, "connections": self.connections, "errors": dict(self.errors)}
         at = {f"p{p}_ms": round(ordered[min(len(ordered) - 1, len(ordered) * p // 100)], 2) for p in (50, 95, 99)}
+        found["rate"] = round(self.sent / self.seconds) if self.seconds else 0
         return {**found, **at, "max_ms": round(ordered[-1], 2), "versions": len(self.versions)}
 
 
+class Exchange(asyncio.Protocol):
+    """A connection, and the one request that is on its way on it: `ask` ends with (body, kept), or with the connection's error."""
+
+    def __init__(self) -> None:
+        self.answer: asyncio.Future[tuple[bytes, bool]] | None = None
+        self.transport: asyncio.Transport | None = None
+        self.open = False
+        self._data = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport, self.open = transport, True
+
+    def ask(self, request: bytes) -> asyncio.Future[tuple[bytes, bool]]:
+        assert self.transport is not None
+        self.answer = asyncio.get_running_loop().create_future()
+        self.transport.write(request)
+        return self.answer
+
+    def data_received(self, data: bytes) -> None:
+        self._data += data
+        head, found, body = self._data.partition(b"\r\n\r\n")
+        size = int(head.lower().partition(b"content-length:")[2].split()[0]) if found else 0
+        if not found or len(body) < size or self.answer is None or self.answer.done():
+            return
+        self._data = b""
+        if head.startswith(b"HTTP/1.1 200"):
+            self.answer.set_result((body, b"connection: close" not in head.lower()))
+        else:
+            self.answer.set_exception(ValueError(head.split(b"\r\n")[0].decode()))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.open = False
+        if self.answer is not None and not self.answer.done():
+            self.answer.set_exception(error or ConnectionAbortedError("closed before it answered"))
+
+
 class Load:
-    """Sends ``rate`` requests a second until `end`."""
+    """Sends ``rate`` requests a second until `end`, by `_WORKERS` that wait for their answers. ``tally``: what became of them."""
 
     def __init__(self, port: int, rate: int, *, keep: bool) -> None:
-        self._port, self._rate, self._keep = port, rate, keep
-        self._idle: deque[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = deque()
+        self._port, self._keep = port, keep
+        self._pause = _WORKERS / rate
+        self._idle: deque[Exchange] = deque()
         self._ending = asyncio.Event()
+        self._request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: %s\r\n\r\n" % (b"keep-alive" if keep else b"close")
         self.tally = Tally()
 
     def end(self) -> None:
         self._ending.set()
 
     async def run(self) -> Tally:
-        loop = asyncio.get_running_loop()
-        begun, tasks = loop.time(), set[asyncio.Task[None]]()
-        while not self._ending.is_set():
-            due = int((loop.time() - begun) * self._rate)
-            while self.tally.sent < due:
-                self.tally.sent += 1
-                task = loop.create_task(self._one())
-                tasks.add(task)
-                task.add_done_callback(tasks.discard)
-            await asyncio.sleep(0.002)
-        if tasks:
-            await asyncio.wait(tasks, timeout=10)
-        for _, writer in self._idle:
-            writer.close()
+        begun = time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            for number in range(_WORKERS):
+                group.create_task(self._work(number * self._pause / _WORKERS))
+        for one in self._idle:
+            _close(one)
+        self.tally.seconds = time.perf_counter() - begun
         return self.tally
+
+    async def _work(self, offset: float) -> None:
+        due = time.perf_counter() + offset
+        while not self._ending.is_set():
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            due = max(due + self._pause, time.perf_counter() - self._pause)  # what was missed is not made up for
+            self.tally.sent += 1
+            await self._one()
 
     async def _one(self) -> None:
         sent = time.perf_counter()
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(_PATIENCE):
                 await self._ask()
+        except (OSError, ValueError, TimeoutError) as error:
+            self.tally.errors[f"{type(error).__name__}: {error}"] += 1
+        else:
             self.tally.latencies.append((time.perf_counter() - sent) * 1000)
-        except Exception as error:
-            self.tally.errors[type(error).__name__] += 1
 
     async def _ask(self) -> None:
-        reader, writer = await self._connection()
-        word = b"keep-alive" if self._keep else b"close"
+        one = await self._connection()
         try:
-            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: %s\r\n\r\n" % word)
-            head = await reader.readuntil(b"\r\n\r\n")
-            size = int(head.lower().partition(b"content-length:")[2].split()[0])
-            body = await reader.readexactly(size)
-            if not head.startswith(b"HTTP/1.1 200"):
-                raise ValueError(head.split(b"\r\n")[0].decode())
+            body, kept = await one.ask(self._request)
         except BaseException:
-            writer.close()
+            _close(one)
             raise
         self.tally.answered += 1
-        self.tally.versions[body.decode().strip()] += 1
-        if b"connection: close" in head.lower() or not self._keep:
-            writer.close()
+        self.tally.versions[body.decode()] += 1
+        if kept and self._keep:
+            self._idle.append(one)
         else:
-            self._idle.append((reader, writer))
+            _close(one)
 
-    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connection(self) -> Exchange:
         while self._idle:
-            reader, writer = self._idle.popleft()
-            if not reader.at_eof() and not writer.is_closing():
-                return reader, writer
-            writer.close()  # the server ended it while nobody asked: that is its right
+            one = self._idle.popleft()
+            if one.open:
+                return one  # else the server ended it while nobody asked: that is its right
         self.tally.connections += 1
-        return await asyncio.open_connection("127.0.0.1", self._port)
+        _, one = await asyncio.get_running_loop().create_connection(Exchange, "127.0.0.1", self._port)
+        return one
+
+
+def _close(one: Exchange) -> None:
+    if one.transport is not None:
+        one.transport.close()
 
 
 class Bench:
