@@ -8,8 +8,7 @@ are converted at the edge that calls them: ``raise X(...) from error``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from composer.record import record
+from dataclasses import dataclass
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -41,7 +40,7 @@ class UsageError(ComposerError):
     exit_code = EXIT_USAGE
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Mark:
     """A place in a file; ``line`` and ``column`` count from 1."""
 
@@ -53,7 +52,7 @@ class Mark:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One finding about a file. ``chain``: the include/extends steps that led here, outermost first."""
 

@@ -15,35 +15,15 @@ def main() -> None:
     import os
     import sys
 
-    code = _quickly(sys.argv[1:]) if "config" in sys.argv else None
-    if code is None:
-        from composer.cli.root import run
+    from composer.cli.root import run
 
-        code = run(sys.argv[1:])
+    code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
         sys.stderr.flush()
     except (BrokenPipeError, ValueError):
         code = code or 1
     os._exit(code & 0xFF)
-
-
-def _quickly(arguments: list[str]) -> int | None:
-    """`config` in its plain forms; None: it takes the whole command line."""
-    from composer.cli.quick import config
-
-    text = config(arguments)
-    if text is None:
-        return None
-    import sys
-
-    try:
-        sys.stdout.write(text)
-    except UnicodeEncodeError:
-        return None
-    except BrokenPipeError:
-        return 1
-    return 0
 
 
 if __name__ == "__main__":

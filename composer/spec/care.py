@@ -1,4 +1,4 @@
-"""How a service is looked after once it runs: the extension `x-heal`, or the labels `composer.heal...` of the service.
+"""How a service is looked after once it runs: the extension `x-heal`, or the labels `composer.heal...` of the service. Pure.
 
     x-heal: report                      # the short form of {drift: report}
     x-heal: {drift: heal, unhealthy: restart, restarts: 5, window: 10m}
@@ -6,53 +6,65 @@
 ``drift``: what happens when its containers are not as the file says: heal (default), report, ignore. ``unhealthy``: what happens to a
 container whose health check fails: restart (the default of a service with a restart policy), report (the default of one without), ignore.
 ``restarts`` in ``window``: the budget of such restarts, for each container. Labels: `composer.heal` (drift), `composer.heal.unhealthy`,
-`composer.heal.restarts`, `composer.heal.window`; the extension wins. Pure.
+`composer.heal.restarts`, `composer.heal.window`; the extension wins.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from composer.spec.model import Service, Spec
-from composer.spec.model.values import Duration, between
+from composer.spec import fields
+from composer.spec.fields import Mistake, one_of, whole
 
 EXTENSION, LABEL = "x-heal", "composer.heal"
-RESTARTS, WINDOW = 5, 600 * 10**9
-Drift = Literal["heal", "report", "ignore"]
+_READERS: Mapping[str, fields.Reader] = {
+    "drift": one_of("heal", "report", "ignore"),
+    "unhealthy": one_of("restart", "report", "ignore"),
+    "restarts": whole(0, 1000),
+    "window": fields.seconds,
+}
 
 
-if TYPE_CHECKING:
-    Restarts = int
-else:
-    Restarts = between(0, 1000)
+@dataclass(frozen=True, slots=True)
+class Care:
+    """``window``: seconds. ``unhealthy`` "" : restart where there is a restart policy, else report."""
+
+    drift: str = "heal"
+    unhealthy: str = ""
+    restarts: int = 5
+    window: float = 600.0
 
 
-class Care(Spec):
-    """``window``: nanoseconds. ``unhealthy`` "" : restart where there is a restart policy, else report."""
-
-    drift: Drift = "heal"
-    unhealthy: Literal["", "restart", "report", "ignore"] = ""
-    restarts: Restarts = RESTARTS
-    window: Duration = WINDOW
+class Cared(Protocol):
+    """A service, as far as it matters here."""
 
     @property
-    def seconds(self) -> float:
-        """The budget's window."""
-        return self.window / 10**9
+    def labels(self) -> dict[str, str]: ...
+    @property
+    def extensions(self) -> dict[str, Any]: ...
 
 
-def long_form(value: Any) -> Any:
-    """`x-heal: report` as {drift: report}."""
-    return {"drift": value} if isinstance(value, str) else value
+def read_extension(value: Any) -> tuple[dict[str, Any], list[Mistake]]:
+    """What `x-heal` says, and what is wrong with it."""
+    return fields.read({"drift": value} if isinstance(value, str) else value, _READERS)
 
 
-def from_labels(labels: Mapping[str, str]) -> dict[str, str]:
-    """What the labels say, by the extension's names."""
-    found = {"drift": labels[LABEL]} if LABEL in labels else {}
-    return found | {key.removeprefix(f"{LABEL}."): value for key, value in labels.items() if key.startswith(f"{LABEL}.")}
+def read_labels(labels: Mapping[str, str]) -> tuple[dict[str, Any], list[Mistake]]:
+    """What the labels say; a mistake's key is the label's name."""
+    said = {_key(name): value for name, value in labels.items() if name == LABEL or name.startswith(f"{LABEL}.")}
+    found, mistakes = fields.read(said, _READERS)
+    return found, [Mistake(LABEL if one.key == "drift" else f"{LABEL}.{one.key}", one.message, one.hint) for one in mistakes]
 
 
-def care_of(service: Service) -> Care:
-    """How this service is looked after. The extension and the labels were checked when the stack was loaded."""
-    return Care.model_validate(from_labels(service.labels) | (long_form(service.extensions.get(EXTENSION)) or {}))
+def _key(name: str) -> str:
+    return "drift" if name == LABEL else name.removeprefix(f"{LABEL}.")
+
+
+def care_of(service: Cared) -> Care:
+    """How this service is looked after. What is wrong was said when the stack was loaded."""
+    said, _ = read_labels(service.labels)
+    if EXTENSION in service.extensions:
+        said |= read_extension(service.extensions[EXTENSION])[0]
+    return Care(**said)

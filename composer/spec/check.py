@@ -6,8 +6,8 @@ Each rule is a function from a `Scene` to findings; `RULES` lists them. Source: 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
-from composer.record import record
 from composer.spec.model import FileObject, Grant, Service
 from composer.spec.problems import Problems, did_you_mean
 from composer.spec.tree import Node, locate
@@ -15,7 +15,7 @@ from composer.spec.tree import Node, locate
 FILE_ACTIONS = ("rebuild", "restart")
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Scene:
     """What is checked. `tree`: the whole stack in long form, for places. `spoilt`: services of which something was left out already."""
 
@@ -81,9 +81,9 @@ def _mounts(scene: Scene, name: str, service: Service) -> None:
         if mount.type == "volume" and mount.source and mount.source not in scene.volumes:
             _unknown(scene, "volume", mount.source, scene.volumes, _source_node(node), name)
         if mount.type != "tmpfs" and not mount.source and mount.type in ("bind", "image", "npipe", "cluster"):
-            scene.problems.error(
-                "spec.missing", f"services.{name}.volumes[{index}]: a {mount.type} mount lacks its source", node, "add 'source'"
-            )
+            message = f"services.{name}.volumes[{index}]: a {mount.type} mount lacks its source"
+            is_error = mount.type == "bind" and node.get("source") is None
+            (scene.problems.error if is_error else scene.problems.late)("spec.missing", message, node, "add 'source'")
         target = mount.target.rstrip("/")
         if target and target in targets:
             message = f"services.{name}.volumes[{index}]: target {mount.target} already mounted as {targets[target]}"
@@ -303,7 +303,10 @@ def _sources(scene: Scene) -> None:
                 scene.problems.error("spec.two-sources", message, scene.key(section, name, given[0]), f"keep one of {', '.join(given)}")
             elif not given and not one.external and f"{section}.{name}" not in scene.spoilt:
                 message = f"{section}.{name}: one of {', '.join(sources)} must be set"
-                scene.problems.error("spec.no-source", message, scene.key(section, name), "or 'external: true'")
+                written = any(key in scene.at(section, name).value for key in sources)
+                (scene.problems.late if written else scene.problems.error)(
+                    "spec.no-source", message, scene.key(section, name), "or 'external: true'"
+                )
 
 
 def _external_volumes(scene: Scene) -> None:

@@ -8,19 +8,16 @@ Each view is one of docker compose's: the model as YAML or JSON, or names, image
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from composer.errors import ComposerError, Diagnostic, UsageError
-from composer.record import record
 from composer.spec.load import Options, load
 from composer.spec.model import Service, Stack
 from composer.spec.read import Need, Request
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
-
-@record
+@dataclass(frozen=True, slots=True)
 class ConfigOptions:
     """The flags of `config`. `view`: "" for the model, or services, volumes, networks, images, models, profiles, environment, variables.
 
@@ -44,7 +41,7 @@ class ConfigOptions:
     explain_variable: str = ""
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Output:
     """What is printed, and the warnings that go beside it."""
 
@@ -105,6 +102,7 @@ def _load_options(options: ConfigOptions) -> Options:
         resolves_environment=not (options.no_env_resolution or options.hashes),
         checks=not options.no_consistency,
         contents=False,
+        tolerates=True,
     )
 
 
@@ -133,7 +131,9 @@ def _text(data: dict[str, Any], form: str) -> str:
     if form == "json":
         import json
 
-        return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+        from composer.spec.normal import go_escaped
+
+        return go_escaped(json.dumps(data, indent=2, ensure_ascii=False)) + "\n"
     from composer.spec.emit import to_yaml
 
     return to_yaml(data)

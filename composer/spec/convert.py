@@ -5,18 +5,31 @@ What a model refuses is reported and left out, and the rest is tried again, so t
 
 from __future__ import annotations
 
-from composer.spec.model.base import Fault, Spec, Unfit
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from composer.spec.model import Spec
 from composer.spec.problems import Problems, did_you_mean
+from composer.spec.scalars import text_of
 from composer.spec.schema import dotted
 from composer.spec.tree import MAPPING, SCALAR, Node, locate
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, TypeVar
-
-    M = TypeVar("M", bound=Spec)
+M = TypeVar("M", bound=Spec)
 
 _ROUNDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that pydantic found wrong. `loc`: where in the data; `kind`: value, unknown or missing; the rest in a user's words."""
+
+    loc: tuple[Any, ...]
+    kind: str
+    message: str = ""
+    hint: str = ""
 
 
 def to_model(model: type[M], data: dict[str, Any], node: Node, path: tuple[str, ...], problems: Problems) -> M | None:
@@ -24,8 +37,8 @@ def to_model(model: type[M], data: dict[str, Any], node: Node, path: tuple[str, 
     for _ in range(_ROUNDS):
         try:
             return model.model_validate(data)
-        except Unfit as unfit:
-            found = unfit.faults
+        except ValidationError as error:
+            found = [_fault(one) for one in error.errors(include_url=False)]
         problems.spoilt.add(".".join(path))
         for fault in found:
             _report(fault, node, path, problems)
@@ -33,6 +46,30 @@ def to_model(model: type[M], data: dict[str, Any], node: Node, path: tuple[str, 
             if not _prune(data, fault.loc):
                 return None
     return None
+
+
+def _fault(error: ErrorDetails) -> Fault:
+    loc = tuple(step for step in error["loc"] if step != "[key]")
+    kind = error["type"]
+    if kind in ("missing", "extra_forbidden"):
+        return Fault(loc, "missing" if kind == "missing" else "unknown")
+    if kind == "spec.value":
+        context = error.get("ctx") or {}
+        return Fault(loc, "value", str(context["message"]), str(context.get("hint") or ""))
+    return Fault(loc, "value", *_words(kind, error.get("input"), error["msg"]))
+
+
+def _words(kind: str, value: Any, given: str) -> tuple[str, str]:
+    shown = f"'{text_of(value)[:60]}'" if not isinstance(value, dict | list) else "this value"
+    if kind.startswith("bool"):
+        return f"invalid boolean: {shown}", "true or false"
+    if kind.startswith("int"):
+        return f"{shown} is no whole number", ""
+    if kind.startswith("float") or kind == "finite_number":
+        return f"{shown} is no number", ""
+    if kind.startswith("string"):
+        return f"{shown} must be a string", "quote it"
+    return f"{shown}: {given.lower()}", ""
 
 
 def _report(fault: Fault, node: Node, path: tuple[str, ...], problems: Problems) -> None:

@@ -5,10 +5,7 @@ On plain data, before the models. Source: the Compose Specification; what docker
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
+from typing import Any
 
 NAMESPACES = ("network_mode", "ipc", "pid", "uts", "cgroup")
 
@@ -20,7 +17,7 @@ def fill_service(service: dict[str, Any]) -> None:
     if service.get("pull_policy") == "if_not_present":
         service["pull_policy"] = "missing"
     build = service.get("build")
-    if build is not None and not build.get("dockerfile") and not build.get("dockerfile_inline"):
+    if build is not None and "dockerfile" not in build and "dockerfile_inline" not in build:
         build["dockerfile"] = "Dockerfile"
     if build is not None and isinstance(build.get("args"), dict):
         build["args"] = {key: value for key, value in build["args"].items() if value is not None}

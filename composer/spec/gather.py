@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from composer.record import changed, record
 from composer.spec.interpolate import interpolate
 from composer.spec.merge import merge, merge_services, unique, untagged
 from composer.spec.parse import parse
@@ -24,7 +24,7 @@ from composer.spec.tree import MAPPING, SCALAR, SEQUENCE, Base, Node, Source, pl
 SECTIONS = ("services", "networks", "volumes", "secrets", "configs", "models")
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a file is read: what its paths stand on, which variables it sees, and the steps that led to it."""
 
@@ -64,7 +64,7 @@ class Gathering:
             self.problems.error("spec.type", "services must be a mapping", services, "each service by its name")
         document = self._extends(document, tree, path, place)
         own = document
-        document = self._include(document, changed(place, included=(*place.included, path)))
+        document = self._include(document, replace(place, included=(*place.included, path)))
         if self.trace is not None:
             self.trace.documents.append(own)  # after those that it includes
         tree = untagged(document) if tree is None else merge(tree, document, self.problems)
@@ -106,7 +106,7 @@ class Gathering:
         source = Source(name, path, content.data, place.chain, place.base, place.lookup)
         before = len(self.problems.errors)
         documents = parse(source, self.problems)
-        if not documents and len(self.problems.errors) == before:
+        if not documents and len(self.problems.errors) == before and asked is None and not place.included:
             self.problems.error("spec.empty", f"empty compose file: {name}", asked, "a stack file has at least 'services:'")
         good = [document for document in documents if document.kind == MAPPING]
         for document in documents:
@@ -148,7 +148,7 @@ class Gathering:
         if include.kind != SEQUENCE:
             self.problems.error("spec.type", f"`include` must be a list, not {text_of(include.value)[:40] or 'a mapping'}", include)
             return document
-        checked = validate_part(include, ("include",), self.problems)
+        checked = validate_part(include.sequence([_said(entry) for entry in include.value]), ("include",), self.problems)
         for entry in checked or ():
             other = self._included(entry, place)
             if other is not None:
@@ -176,7 +176,7 @@ class Gathering:
 
     def _include_place(self, entry: Node, first: str, place: Place) -> Place | None:
         directory = entry.get("project_directory")
-        root = place.base.resolve(text_of(directory.value)) if directory else posixpath.dirname(first)
+        root = place.base.resolve(text_of(directory.value)) if directory and directory.value else posixpath.dirname(first)
         listed = _paths(entry.get("env_file"))
         named = tuple(text_of(node.value) for node in listed)
         paths = tuple(place.base.resolve(path) for path in named) if named else (posixpath.join(root, ".env"),)
@@ -236,7 +236,7 @@ class _Extends:
 
     def _merged(self, name: str, seen: tuple[tuple[str, str], ...], own: Node, extends: Node) -> Node | None:
         problems = self.gathering.problems
-        checked = validate_part(extends, ("services", "*", "extends"), problems)
+        checked = validate_part(_said(extends), ("services", "*", "extends"), problems)
         if checked is None:
             return None
         target = checked if checked.kind == SCALAR else checked.value["service"]
@@ -300,6 +300,13 @@ def _paths(node: Node | None) -> list[Node]:
     if node is None:
         return []
     return [item for item in (node.value if node.kind == SEQUENCE else [node]) if isinstance(item.value, str) and item.value]
+
+
+def _said(node: Node) -> Node:
+    """The mapping without notes (`x-`), and without what is empty."""
+    if node.kind != MAPPING:
+        return node
+    return node.mapping({key: value for key, value in node.value.items() if not key.startswith("x-") and value.value is not None})
 
 
 def _alive(node: Node, like: Node) -> Node:

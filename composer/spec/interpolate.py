@@ -11,23 +11,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
 
-from composer.record import record
 from composer.spec.problems import Problems
 from composer.spec.tree import MAPPING, SCALAR, Node
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Literal
-
-    Operator = Literal["", "-", ":-", "?", ":?", "+", ":+"]
+Operator = Literal["", "-", ":-", "?", ":?", "+", ":+"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPERATOR = re.compile(r":?[-?+]")
 _DEEP = 50
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Variable:
     """One use of a variable; `word` is what stands behind the operator, `end` where the use ends in the text."""
 
@@ -49,43 +46,50 @@ class Wrong(Exception):
 Missing = Callable[[str, int], None]
 
 
-def expand(text: str, lookup: Mapping[str, str], missing: Missing | None = None, used: dict[str, str] | None = None, depth: int = 0) -> str:
+def expand(text: str, lookup: Mapping[str, str], missing: Missing | None = None, used: dict[str, str] | None = None) -> str:
     """`text` with its variables replaced. `missing` is told of unset ones. Wrong when it cannot be done."""
-    if "$" not in text:
-        return text
-    if depth > _DEEP:
-        raise Wrong("spec.interpolation", f"variables are nested deeper than {_DEEP} levels", "", 0)
-    parts: list[str] = []
-    for piece in _pieces(text):
-        if isinstance(piece, str):
-            parts.append(piece)
-            continue
-        value = lookup.get(piece.name)
-        if used is not None and value is not None:
-            used[piece.name] = value
-        parts.append(_value(piece, value, lookup, missing, used, depth))
-    return "".join(parts)
+    return _Expansion(lookup, missing, used).of(text, 0, 0) if "$" in text else text
 
 
-def _value(
-    use: Variable, value: str | None, lookup: Mapping[str, str], missing: Missing | None, used: dict[str, str] | None, d: int
-) -> str:
-    there = value is not None and (value != "" or not use.operator.startswith(":"))
-    kind = use.operator[-1:]
-    if kind == "+":
-        return expand(use.word, lookup, missing, used, d + 1) if there else ""
-    if there:
-        assert value is not None
-        return value
-    if kind == "-":
-        return expand(use.word, lookup, missing, used, d + 1)
-    if kind == "?":
-        why = expand(use.word, lookup, None, used, d + 1)
-        message = f"required variable {use.name} is missing a value" + (f": {why}" if why else "")
-        raise Wrong("spec.required-variable", message, f"set {use.name} in the environment or in .env", use.start)
-    if missing is not None and value is None:
-        missing(use.name, use.start)
-    return value or ""
+class _Expansion:
+    """One text being expanded. `missing` and Wrong get offsets in the whole text, for what is nested, too."""
+
+    def __init__(self, lookup: Mapping[str, str], missing: Missing | None, used: dict[str, str] | None) -> None:
+        self.lookup, self.missing, self.used = lookup, missing, used
+
+    def of(self, text: str, begin: int, depth: int) -> str:
+        if "$" not in text:
+            return text
+        if depth > _DEEP:
+            raise Wrong("spec.interpolation", f"variables are nested deeper than {_DEEP} levels", "", begin)
+        try:
+            pieces = list(_pieces(text))
+        except Wrong as wrong:
+            wrong.at += begin
+            raise
+        return "".join(piece if isinstance(piece, str) else self.value(piece, begin, depth) for piece in pieces)
+
+    def value(self, use: Variable, begin: int, depth: int) -> str:
+        value = self.lookup.get(use.name)
+        if self.used is not None and value is not None:
+            self.used[use.name] = value
+        there = value is not None and (value != "" or not use.operator.startswith(":"))
+        kind = use.operator[-1:]
+        # the word is expanded even when it does not count: what it demands, it demands
+        word = self.of(use.word, begin + use.end - 1 - len(use.word), depth + 1) if kind else ""
+        if kind == "+":
+            return word if there else ""
+        if there:
+            assert value is not None
+            return value
+        if kind == "-":
+            return word
+        if kind == "?":
+            message = f"required variable {use.name} is missing a value" + (f": {word}" if word else "")
+            raise Wrong("spec.required-variable", message, f"set {use.name} in the environment or in .env", begin + use.start)
+        if self.missing is not None and value is None:
+            self.missing(use.name, begin + use.start)
+        return value or ""
 
 
 def _pieces(text: str) -> Iterator[str | Variable]:

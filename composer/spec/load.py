@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from composer.errors import SpecError
-from composer.record import record
 from composer.spec.check import Scene, check
 from composer.spec.convert import plain_data, to_model
 from composer.spec.defaults import fill_name, fill_service, fill_targets
@@ -29,16 +30,13 @@ from composer.spec.shelf import Shelf
 from composer.spec.short import lengthen
 from composer.spec.tree import MAPPING, Node
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
-
-@record
+@dataclass(frozen=True, slots=True)
 class Options:
     """Which steps are done; all, unless `config` was told otherwise.
 
-    `resolves_environment`: read `env_file`s. `contents`: read the files of secrets and configs.
+    `resolves_environment`: read `env_file`s. `contents`: read the files of secrets and configs. `tolerates`: what only stands in the way
+    of running the stack is a warning.
     """
 
     normalises: bool = True
@@ -46,6 +44,7 @@ class Options:
     resolves_environment: bool = True
     checks: bool = True
     contents: bool = True
+    tolerates: bool = False
 
 
 def load(request: Request, options: Options | None = None) -> Stack | Need:
@@ -63,7 +62,7 @@ class _Load:
     def __init__(self, request: Request, options: Options) -> None:
         self.request = request
         self.options = options
-        self.problems = Problems()
+        self.problems = Problems(is_tolerant=options.tolerates)
         self.shelf = Shelf(request)
         self.gathering = Gathering(self.shelf, self.problems)
 
@@ -108,7 +107,7 @@ class _Load:
         warn_without_effect(tree, self.problems)
         if self.options.resolves_paths:
             tree = resolve_paths(tree)
-        return pass_variables(tree)
+        return pass_variables(tree, build_args=self.options.normalises)
 
     def services(self, tree: Node, found: Frame, outside: Outside) -> tuple[dict[str, Service], dict[str, Service]]:
         enabled: dict[str, Service] = {}
@@ -152,7 +151,7 @@ class _Load:
                     found[section][name] = made
         if "default" not in found["networks"] and self.options.normalises:
             found["networks"]["default"] = Network(name=f"{stack}_default")
-        return Resources.model_construct(**found)
+        return Resources.model_construct(None, **found)
 
     def check(self, tree: Node, enabled: dict[str, Service], disabled: dict[str, Service], resources: Resources) -> None:
         if not self.options.checks:

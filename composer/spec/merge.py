@@ -8,6 +8,7 @@ value leaves what was there. Source: Compose Specification, chapter "Merge and o
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from composer.spec.mounts import parse_mount
 from composer.spec.problems import Problems
@@ -152,16 +153,28 @@ def _ulimit(base: Node, over: Node, rules: Trie[Rule] | None, problems: Problems
 
 
 def _pools(base: Node, over: Node, rules: Trie[Rule] | None, problems: Problems) -> Node:
-    """The later file's pools count; one with the subnet of an earlier one takes over what that one says."""
+    """The later file's pools count; what an earlier pool of the same subnet says is taken over, in the order that docker compose has."""
     if base.kind != SEQUENCE or over.kind != SEQUENCE:
         return _plainly(base, over, None, problems)
-    known = {plain(subnet): pool for pool in base.value if (subnet := pool.get("subnet")) is not None}
     pools: list[Node] = []
-    for pool in over.value:
-        subnet = pool.get("subnet")
-        old = known.get(plain(subnet)) if subnet is not None and subnet.kind == SCALAR else None
-        pools.append(_plainly(old, pool, None, problems) if old is not None else pool)
+    for earlier in base.value:
+        for pool in over.value:
+            known = next((at for at, one in enumerate(pools) if _subnet(one) == _subnet(pool)), -1)
+            if _subnet(pool) != _subnet(earlier) and known < 0:
+                pools.append(pool)
+                continue
+            earlier = _plainly(earlier, pool, None, problems)
+            known = next((at for at, one in enumerate(pools) if _subnet(one) == _subnet(earlier)), -1)
+            if known < 0:
+                pools.append(earlier)
+            else:
+                pools[known] = earlier
     return base.sequence(pools)
+
+
+def _subnet(pool: Node) -> Any:
+    subnet = pool.get("subnet")
+    return plain(subnet) if subnet is not None else None
 
 
 RULES: Trie[Rule] = Trie(
@@ -232,7 +245,9 @@ def _device(item: Node) -> str | None:
 
 def _path(item: Node) -> str | None:
     path = item if item.kind == SCALAR else item.get("path")
-    return _value(path) if path is not None else None
+    if path is None or path.kind != SCALAR:
+        return None
+    return path.source.base.resolve(text_of(path.value))  # files of one name beside two stack files are two
 
 
 def _grant(folder: str) -> Index:
@@ -255,29 +270,45 @@ def _port(item: Node) -> str | None:
 
 
 _SERVICE_UNIQUE: dict[str, Index] = {
-    "build.tags": _value,
-    "cap_add": _value,
-    "cap_drop": _value,
+    **dict.fromkeys(
+        (
+            "annotations",
+            "build.additional_contexts",
+            "build.args",
+            "build.labels",
+            "build.tags",
+            "cap_add",
+            "cap_drop",
+            "deploy.labels",
+            "dns",
+            "dns_opt",
+            "dns_search",
+            "environment",
+            "labels",
+            "links",
+            "networks.*.aliases",
+            "networks.*.link_local_ips",
+            "profiles",
+            "sysctls",
+            "tmpfs",
+        ),
+        _variable,  # also where nothing is KEY=value: so docker compose has it
+    ),
     "configs": _grant(""),
     "devices": _device,
-    "dns": _value,
-    "dns_opt": _value,
-    "dns_search": _value,
     "env_file": _path,
-    "environment": _variable,
     "expose": _value,
-    "labels": _variable,
-    "links": _value,
-    "networks.*.aliases": _value,
-    "networks.*.link_local_ips": _value,
     "ports": _port,
-    "profiles": _value,
     "secrets": _grant("/run/secrets"),
-    "sysctls": _variable,
-    "tmpfs": _value,
     "volumes": _target,
 }
-UNIQUE: Trie[Index] = Trie({f"services.*.{key}": index for key, index in _SERVICE_UNIQUE.items()})
+UNIQUE: Trie[Index] = Trie(
+    {
+        **{f"services.*.{key}": index for key, index in _SERVICE_UNIQUE.items()},
+        "networks.*.ipam.options": _variable,
+        "networks.*.labels": _variable,
+    }
+)
 
 
 def unique(tree: Node) -> Node:

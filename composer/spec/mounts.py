@@ -6,10 +6,7 @@ services, "volumes"; unknown options are ignored as docker compose ignores them.
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
+from typing import Any
 
 _PROPAGATION = frozenset(("rprivate", "private", "rshared", "shared", "rslave", "slave"))
 
@@ -43,8 +40,8 @@ def _option(option: str, mount: dict[str, Any], own: dict[str, Any], is_bind: bo
         mount.pop("read_only", None)
         if option == "ro":
             mount["read_only"] = True
-    elif option == "nocopy" and not is_bind:
-        own["nocopy"] = True
+    elif option == "nocopy":
+        (mount.setdefault("volume", {}) if is_bind else own)["nocopy"] = True
     elif option in _PROPAGATION or option in ("z", "Z"):
         into = own if is_bind else mount.setdefault("bind", {})
         into["selinux" if option in ("z", "Z") else "propagation"] = option

@@ -6,15 +6,15 @@ shows some empty objects; YAML is the other way round.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any, Literal
+
 from composer.spec.model import Config, DeviceRate, DeviceWeight, Secret, Service, ServiceModel, ServiceNetwork, Spec, Stack, Ulimit
-from composer.spec.model.base import ALWAYS, HIDDEN, FieldInfo, compiled
+from composer.spec.model.base import Print, printed
+from composer.spec.order import natural
 from composer.spec.scalars import Timestamp
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, Literal
-
-    Form = Literal["json", "yaml"]
+Form = Literal["json", "yaml"]
 
 SECTIONS = ("networks", "volumes", "secrets", "configs", "models")
 
@@ -22,14 +22,14 @@ SECTIONS = ("networks", "volumes", "secrets", "configs", "models")
 def to_normal(stack: Stack, form: Form = "json") -> dict[str, Any]:
     """The whole stack. `name` is left out when the stack has none."""
     out: dict[str, Any] = {"name": stack.name} if stack.name else {}
-    out["services"] = {name: normal(service, form) for name, service in sorted(stack.services.items())}
+    out["services"] = normal(stack.services, form)
     for section in SECTIONS:
         if section == "models" and form == "json":
             continue  # docker compose's JSON lacks them
         objects = getattr(stack, section)
         if objects:
-            out[section] = {key: _resource(one, form) for key, one in sorted(objects.items())}
-    return out | {key: _extension(value) for key, value in stack.extensions.items()}
+            out[section] = {key: _resource(objects[key], form) for key in _ordered(objects, form)}
+    return out | {key: _extension(stack.extensions[key], form) for key in _ordered(stack.extensions, form)}
 
 
 def _resource(one: Spec, form: Form) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def normal(value: Any, form: Form = "json") -> Any:
     if isinstance(value, Spec):
         return _model(value, form)
     if isinstance(value, dict):
-        return {key: normal(value[key], form) for key in sorted(value)}
+        return {key: normal(value[key], form) for key in _ordered(value, form)}
     if isinstance(value, list | tuple):
         return [normal(item, form) for item in value]
     if isinstance(value, float) and value.is_integer():
@@ -62,21 +62,21 @@ def _model(one: Spec, form: Form) -> Any:
     if isinstance(one, DeviceWeight):
         return _device(form, path=one.path, weight=one.weight)
     out: dict[str, Any] = {}
-    for name, field in compiled(type(one)).items():
+    for name, field in printed(type(one)).items():
         value = getattr(one, name)
         if _is_shown(field, value, form):
             out[name] = normal(field.render(value) if field.render and value is not None else value, form)
     if form == "yaml":
-        out |= {key: _extension(value) for key, value in one.extensions.items()}
+        out |= {key: _extension(one.extensions[key], form) for key in _ordered(one.extensions, form)}
     return out
 
 
-def _is_shown(field: FieldInfo, value: Any, form: Form) -> bool:
-    if field.show == HIDDEN:
+def _is_shown(field: Print, value: Any, form: Form) -> bool:
+    if field.show == "hidden":
         return False
-    if field.show == ALWAYS or field.show == form:
+    if field.show in ("both", form):
         return True
-    if field.is_nullable:
+    if field.nullable:
         return value is not None
     if isinstance(value, Spec):
         return bool(_model(value, form))
@@ -88,13 +88,17 @@ def _device(form: Form, **values: Any) -> dict[str, Any]:
     return {key.capitalize() if form == "json" else key: value for key, value in values.items()}
 
 
-def _extension(value: Any) -> Any:
+def _ordered(keys: Iterable[str], form: Form) -> list[str]:
+    return sorted(keys) if form == "json" else natural(keys)
+
+
+def _extension(value: Any, form: Form) -> Any:
     if isinstance(value, Timestamp):
-        return value.text
+        return value.text if form == "json" else value
     if isinstance(value, dict):
-        return {key: _extension(item) for key, item in sorted(value.items())}
+        return {key: _extension(value[key], form) for key in _ordered(value, form)}
     if isinstance(value, list):
-        return [_extension(item) for item in value]
+        return [_extension(item, form) for item in value]
     return value
 
 
@@ -120,7 +124,11 @@ def go_json(data: Any) -> str:
     """JSON as Go's encoder has it: compact, with `<`, `>`, `&` and the line separators escaped."""
     import json
 
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return go_escaped(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
+
+
+def go_escaped(text: str) -> str:
+    """JSON text with the characters escaped that Go's encoder escapes."""
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
     return text

@@ -8,15 +8,13 @@ Source: YAML 1.2.2; the merge key of YAML 1.1 (yaml.org/type/merge.html).
 
 from __future__ import annotations
 
+from typing import Any
+
 import yaml
 
 from composer.spec.problems import Problems
 from composer.spec.scalars import resolve, text_of
 from composer.spec.tree import MAPPING, SCALAR, SEQUENCE, Node, Source
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 BYTES = 8 * 1024 * 1024  # the largest stack file that is read
 DEPTH = 100
@@ -121,10 +119,20 @@ class _Parser:
         kind = tag.removeprefix(_YAML) if tag.startswith(_YAML) else ""
         if kind in ("int", "float", "bool", "null", "timestamp") or (is_plain and tag == "!"):
             node.value = resolve(text)
+        if kind == "binary":
+            self.binary(node, text)
         if tag in _KEPT:
             node.tag = tag
             node.value = resolve(text) if node.plain else text
         node.live = "$" in text or tag in _KEPT
+
+    def binary(self, node: Node, text: str) -> None:
+        from base64 import b64decode
+
+        try:
+            node.value = b64decode("".join(text.split()), validate=True).decode("utf-8", "replace")
+        except ValueError:
+            self.problems.error("spec.binary", "!!binary contains invalid base64 data", node, "quote a text that is meant as it is")
 
     def open(self, event: Any) -> None:
         if len(self.stack) >= DEPTH:

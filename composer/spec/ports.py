@@ -5,12 +5,12 @@ Source: Compose Specification, services, "ports"; the corners are those of Docke
 
 from __future__ import annotations
 
-from composer.record import record
+from dataclasses import dataclass
 
 _PROTOCOLS = ("tcp", "udp", "sctp")
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class PortForm:
     """One port in long form."""
 
@@ -62,7 +62,9 @@ def check_address(ip: str) -> None:
     import ipaddress  # slow to import
 
     try:
-        ipaddress.ip_address(ip.split("%", 1)[0])
+        if "%" in ip:
+            raise ValueError("a zone")
+        ipaddress.ip_address(ip)
     except ValueError as error:
         raise ValueError(f"invalid ip address: {ip}") from error
 

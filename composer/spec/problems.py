@@ -13,7 +13,8 @@ MOST = 100  # a file of garbage has thousands of mistakes; nobody reads them
 class Problems:
     """Collects Diagnostics; `raise_if_any` ends the load with all of them at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_tolerant: bool = False) -> None:
+        self.is_tolerant = is_tolerant
         self.errors: list[Diagnostic] = []
         self.warnings: list[Diagnostic] = []
         self.spoilt: set[str] = set()  # `services.web`: objects of which something wrong was left out
@@ -31,6 +32,10 @@ class Problems:
             if node
             else Diagnostic(code, message, hint=hint or None, severity=severity)
         )
+
+    def late(self, code: str, message: str, node: Node | None = None, hint: str = "") -> None:
+        """What only stands in the way of running it: an error, but a warning to who only looks (`config`)."""
+        (self.warn if self.is_tolerant else self.error)(code, message, node, hint)
 
     def once(self, about: str, code: str, message: str, node: Node) -> None:
         """A warning that is given only the first time for `about`, wherever that is."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from composer.errors import SpecError
-from composer.record import record
 from composer.spec.problems import Problems
 from composer.spec.read import NAMES, OVERRIDES, Request
 from composer.spec.shelf import Shelf, parent
@@ -21,7 +21,7 @@ _YES = ("1", "t", "true", "y", "yes", "on")
 _NAME = r"[a-z0-9][a-z0-9_-]*"
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Frame:
     """`environment`: what `${...}` sees. `name`: from the flag or a variable; "" leaves it to the file, and then to `default_name`."""
 
@@ -87,7 +87,12 @@ def _search(directory: str, shelf: Shelf, problems: Problems) -> tuple[str, ...]
                 problems.warn(
                     "spec.several-files", f"found several stack files: {listed}; using {shelf.shown(found[0])}", hint="say which with -f"
                 )
-            return (found[0], *[path for path, there in overrides.items() if there][:1])
+            over = [path for path, there in overrides.items() if there]
+            if len(over) > 1:
+                listed = ", ".join(shelf.shown(path) for path in over)
+                message = f"found several override files: {listed}; using {shelf.shown(over[0])}"
+                problems.warn("spec.several-files", message, hint="name them all with -f, or in COMPOSE_FILE")
+            return (found[0], *over[:1])
         if parent(directory) == directory:
             return ()
         directory = parent(directory)

@@ -5,8 +5,10 @@ Values may hold `${...}`, so nothing is typed and no model is made; only what ne
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from composer.errors import Diagnostic
-from composer.record import record
 from composer.spec.convert import plain_data
 from composer.spec.defaults import fill_name, fill_service, fill_targets
 from composer.spec.gather import Gathering, Place
@@ -20,10 +22,6 @@ from composer.spec.shelf import Shelf
 from composer.spec.short import FORMS, Form
 from composer.spec.tree import MAPPING, SEQUENCE, Node
 from composer.spec.trie import Trie, rewrite
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 _LENGTHENED = (
     "services.*.build",
@@ -56,7 +54,7 @@ def _find(path: str) -> Form:
 _FORMS: Trie[Form] = Trie({path: _find(path) for path in _LENGTHENED})
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Raw:
     """`tree`: as the files say, merged. `data`: what is printed."""
 

@@ -9,15 +9,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from composer.record import changed, record
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    Loaded = Any
+Loaded = Any
 
 MAX_FILE = 64 * 1024 * 1024
 MAX_ROUNDS = 64  # a chain of includes this long is a mistake
@@ -32,7 +27,7 @@ OVERRIDES = (
 )
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Content:
     """What is at a path: `data`, or why there is none: missing, a directory, or unreadable (`problem` says how)."""
 
@@ -49,12 +44,11 @@ class Content:
         return "not found" if self.missing else self.problem or "cannot be read"
 
 
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 MISSING = Content(missing=True)
 DIRECTORY = Content(directory=True)
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Request:
     """What to load. Paths are absolute, but a file may be "-": standard input (its content is under the key "-").
 
@@ -68,17 +62,15 @@ class Request:
     cwd: str = "/"
     profiles: tuple[str, ...] = ()
     env_files: tuple[str, ...] = ()
-    environment: Mapping[str, str] = _NOTHING
-    contents: Mapping[str, Content] = _NOTHING
-
-    __hidden__ = ("environment", "contents")
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    contents: Mapping[str, Content] = field(default_factory=dict, repr=False)
 
     def with_contents(self, more: Mapping[str, Content]) -> Request:
         """This request knowing more."""
-        return changed(self, contents={**self.contents, **more})
+        return replace(self, contents={**self.contents, **more})
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Need:
     """The load cannot go on without the contents of these paths."""
 

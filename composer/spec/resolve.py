@@ -6,6 +6,7 @@ Source: Compose Specification; precedence as docker compose has it: `environment
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from composer.spec.convert import plain_data
 from composer.spec.dotenv import parse_env, parse_raw
@@ -15,16 +16,12 @@ from composer.spec.shelf import Shelf
 from composer.spec.tree import MAPPING, SEQUENCE, Node, Source
 from composer.spec.trie import Trie, rewrite
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-_PASSED: Trie[bool] = Trie({"services.*.environment": True, "services.*.build.args": True})
+_PASSED: Trie[bool] = Trie({"services.*.environment": True, "services.*.build.args": False})
 
 
-def pass_variables(tree: Node) -> Node:
+def pass_variables(tree: Node, *, build_args: bool = True) -> Node:
     """The tree, in long form, in which a variable without a value has that of the environment, if it is set there."""
-    return rewrite(tree, _PASSED, lambda node, _: _passed(node))
+    return rewrite(tree, _PASSED, lambda node, always: _passed(node) if always or build_args else node)
 
 
 def _passed(node: Node) -> Node:

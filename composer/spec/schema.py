@@ -11,14 +11,11 @@ import json
 import posixpath
 import re
 from functools import cache
+from typing import Any
 
 from composer.spec.problems import Problems, did_you_mean
 from composer.spec.scalars import text_of
 from composer.spec.tree import MAPPING, SCALAR, Node, plain
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 _WORDS = {
     "object": "a mapping",
@@ -29,6 +26,7 @@ _WORDS = {
     "boolean": "true or false",
     "null": "empty",
 }
+_OLD_BOOLEANS = {**dict.fromkeys(("yes", "y", "on"), "true"), **dict.fromkeys(("no", "n", "off"), "false")}
 _ORDER = ("object", "array", "string", "number", "integer", "boolean", "null")
 
 
@@ -156,7 +154,16 @@ def _check(rule: Rule, node: Node, path: tuple[str | int, ...], problems: Proble
         return _mapping(chosen, node, path, problems, name)
     if kind == "array":
         return _sequence(chosen, node, path, problems)
+    if kind == "string" and "boolean" in rule.alternatives and "number" not in rule.alternatives:
+        _old_boolean(node, problems)
     return node if _scalar(chosen, rule.alternatives, node, path, problems) else None
+
+
+def _old_boolean(node: Node, problems: Problems) -> None:
+    word = _OLD_BOOLEANS.get(node.value.lower())
+    if word is not None:
+        message = f'"{node.value}" for boolean is not supported by YAML 1.2, please use `{word}`'
+        problems.warn("spec.old-boolean", message, node, f"write {word}")
 
 
 def _mapping(rule: Rule, node: Node, path: tuple[str | int, ...], problems: Problems, name: Node) -> Node | None:

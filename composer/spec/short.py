@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable
+from typing import Any
 
 from composer.spec.mounts import parse_mount
 from composer.spec.ports import check_address, check_published, parse_ports
@@ -18,9 +19,9 @@ from composer.spec.tree import MAPPING, SCALAR, SEQUENCE, Node
 from composer.spec.trie import Trie, rewrite
 from composer.spec.words import split
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+_TARGET = "add 'target', the path in the container"
+_LAST_PORT = 65535
+_PORT = "a port is [[address:]published:]target[/protocol], such as 8080:80"
 
 Form = Callable[[Node, Problems], "Node | None"]
 
@@ -182,6 +183,9 @@ def _bare(address: str) -> str:
 
 def _ssh(node: Node, problems: Problems) -> Node:
     if node.kind == SEQUENCE:
+        for item in node.value:
+            if item.value != "default" and "=" not in text_of(item.value):
+                problems.error("spec.ssh", f'invalid ssh key "{text_of(item.value)}"', item, "default, or id=path")
         return node
     items = [node.key(key).scalar(key if value.value is None else f"{key}={text_of(value.value)}") for key, value in node.value.items()]
     return node.sequence(items)
@@ -201,8 +205,7 @@ def _request(node: Node, problems: Problems) -> Node:
 def _device(node: Node, problems: Problems) -> Node | None:
     if node.kind == MAPPING:
         if "target" not in node.value:
-            message = "this device is missing a mount target"
-            problems.error("spec.missing", message, node.key("source"), "add 'target', the path in the container")
+            problems.error("spec.missing", "this device is missing a mount target", node.key("source"), _TARGET)
             return None
         return node
     parts = text_of(node.value).split(":")
@@ -216,12 +219,12 @@ def _device(node: Node, problems: Problems) -> Node | None:
 def _port(node: Node, problems: Problems) -> list[Node]:
     try:
         if node.kind == MAPPING:
-            return [_long_port(node)]
+            return [_long_port(node, problems)]
         if isinstance(node.value, float):
             raise ValueError(f"{node.raw} is no port: quote it")
         forms = parse_ports(text_of(node.value))
     except ValueError as error:
-        problems.error("spec.port", str(error), node, "a port is [[address:]published:]target[/protocol], such as 8080:80")
+        problems.error("spec.port", str(error), node, _PORT)
         return []
     done = []
     for form in forms:
@@ -232,23 +235,30 @@ def _port(node: Node, problems: Problems) -> list[Node]:
     return done
 
 
-def _long_port(node: Node) -> Node:
+def _long_port(node: Node, problems: Problems) -> Node:
     items = dict(node.value)
     published, host, target = node.get("published"), node.get("host_ip"), node.get("target")
     number = text_of(target.value) if target is not None else ""
-    if number in ("", "0"):
+    if number == "":
         raise ValueError("this port is missing a target port: add 'target', the port in the container")
-    if number.isascii() and number.isdigit() and int(number[:9]) > 65535:
-        raise ValueError(f"invalid target: {number} is no port: ports end at 65535")
+    if number.isascii() and number.isdigit() and not 0 < int(number[:9]) <= _LAST_PORT:
+        problems.late("spec.port", f"invalid target: {number} is no port: ports are 1 to {_LAST_PORT}", target, _PORT)
     if published is not None:
         items["published"] = published.scalar(text_of(published.value))
-        if items["published"].value:
-            check_published(items["published"].value)
-    if host is not None and host.value:
+        _check_published(items["published"], problems)
+    if host is not None and host.value is not None:
         check_address(text_of(host.value))
     items.setdefault("mode", node.scalar("ingress"))
     items.setdefault("protocol", node.scalar("tcp"))
     return node.mapping(items)
+
+
+def _check_published(node: Node, problems: Problems) -> None:
+    try:
+        if node.value:
+            check_published(node.value)
+    except ValueError as error:
+        problems.late("spec.port", str(error), node, _PORT)
 
 
 def _ports(node: Node, problems: Problems) -> Node:
@@ -258,11 +268,12 @@ def _ports(node: Node, problems: Problems) -> Node:
 def _mount(node: Node, problems: Problems) -> Node | None:
     if node.kind == MAPPING:
         target = node.get("target")
-        if target is None or not target.text():
-            problems.error(
-                "spec.missing", "this volume is missing a mount target", target or node, "add 'target', the path in the container"
-            )
+        if target is None or target.text() is None:
+            problems.error("spec.missing", "this volume is missing a mount target", target or node, _TARGET)
             return None
+        if not target.value:
+            problems.late("spec.missing", "this volume's mount target is empty", target, _TARGET)
+            return node
         return node.with_item("target", target.scalar(clean(target.value)))
     try:
         mount = parse_mount(text_of(node.value))
@@ -294,6 +305,9 @@ def _external(node: Node, problems: Problems) -> Node:
     if external is None or external.kind != MAPPING:
         return node
     name = external.get("name")
+    if name is not None:
+        message = "`external.name` is deprecated"
+        problems.warn("spec.deprecated", message, external.key("name"), "write 'external: true', and 'name' beside it")
     if name is not None and "name" in node.value:
         problems.error("spec.external-name", "a name stands in 'external' and in 'name'", name, "'external: true' with 'name' is enough")
     done = node.with_item("external", external.scalar(True))

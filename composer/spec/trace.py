@@ -6,12 +6,12 @@ Nodes carry the place of the value that won; a `Trace` has the ones that lost. A
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from composer.record import record
 from composer.spec.tree import Node
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Extended:
     """`merged` is the service `own` over `base`, which `target` (the value of `extends`, or of its `service`) asked for."""
 
@@ -21,7 +21,7 @@ class Extended:
     target: Node
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Included:
     """The variables of an included file: `lookup` is those of the files `paths` beneath `outer`. `entry`: what asked for the include."""
 

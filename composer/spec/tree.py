@@ -10,20 +10,17 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from composer.errors import Diagnostic, Mark
-from composer.record import record
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 SCALAR, MAPPING, SEQUENCE = 0, 1, 2
 SHOWN = 200  # columns of a line that a diagnostic shows
 _BREAK = "\r\n|[\n\r\x85\u2028\u2029]"
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Base:
     """What relative paths and `~` in a file stand on; both absolute."""
 

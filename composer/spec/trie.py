@@ -6,22 +6,11 @@ A step of a pattern is a key, or `*` for any key or item. A pattern that ends at
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar
 
 from composer.spec.tree import MAPPING, SEQUENCE, Node
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Generic, TypeVar
-
-    T = TypeVar("T")
-else:
-    T = "T"
-
-    class Generic:
-        """`typing.Generic`, without the 5 ms that importing it takes."""
-
-        def __class_getitem__(cls, item):
-            return cls
+T = TypeVar("T")
 
 
 class Trie(Generic[T]):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from composer.record import record
 from composer.spec.emit import to_yaml
 from composer.spec.interpolate import variables
 from composer.spec.tree import SCALAR, Node
@@ -13,7 +13,7 @@ from composer.spec.tree import SCALAR, Node
 _WIDTH = 20
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Named:
     """One variable: does the file demand it, and what stands in for it."""
 

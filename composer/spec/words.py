@@ -6,12 +6,12 @@ or `>`: `Split.rest` is what was left out then.
 
 from __future__ import annotations
 
-from composer.record import record
+from dataclasses import dataclass
 
 _ENDS = frozenset(";&|<>")
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Split:
     """The words, and the ignored rest of the line."""
 

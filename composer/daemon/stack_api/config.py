@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import fields
 from typing import Any
 
 from composer.daemon.stack_api.call import Call
 from composer.daemon.stack_api.loader import NeedFiles, request_of
 from composer.daemon.stack_api.stacks import Stacks
-from composer.record import names_of
 from composer.spec.config import ConfigOptions, config
 from composer.spec.read import Need
 
@@ -18,7 +18,7 @@ _WORDS = ("format", "view", "hashes", "explain", "explain_variable")
 
 async def config_verb(stacks: Stacks, call: Call) -> Line:
     """Options: the fields of ConfigOptions. The result: ``text``."""
-    flags = {name: call.options.flag(name) for name in names_of(ConfigOptions) if name not in ("services", *_WORDS)}
+    flags = {name: call.options.flag(name) for name in (field.name for field in fields(ConfigOptions)) if name not in ("services", *_WORDS)}
     given: dict[str, Any] = {name: call.options.text(name) for name in _WORDS} | flags
     options = ConfigOptions(services=call.options.names("services"), **given)
     found = await asyncio.to_thread(config, request_of(call.project), options)

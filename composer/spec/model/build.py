@@ -5,7 +5,9 @@ Source: Compose Build Specification and Compose Develop Specification.
 
 from __future__ import annotations
 
-from composer.spec.model.base import ALWAYS, IN_JSON, Field, Spec
+from pydantic import Field
+
+from composer.spec.model.base import ALWAYS, IN_JSON, Spec
 from composer.spec.model.files import Grant
 from composer.spec.model.limits import Ulimit
 from composer.spec.model.values import Flag, Size
@@ -44,7 +46,7 @@ class Build(Spec):
 class Hook(Spec):
     """A command run in a container of the service: `post_start`, `pre_stop`, or after a `sync+exec`."""
 
-    command: list[str] | None = Field(default=None, show=IN_JSON)
+    command: list[str] | None = Field(default=None, json_schema_extra=IN_JSON)
     user: str = ""
     privileged: Flag = False
     working_dir: str = ""
@@ -57,10 +59,10 @@ _NO_Hook = Hook()  # frozen, so one is enough for all
 class Trigger(Spec):
     """What to do when a file beneath `path` changes."""
 
-    path: str = Field(show=ALWAYS)
-    action: str = Field(show=ALWAYS)
+    path: str = Field(json_schema_extra=ALWAYS)
+    action: str = Field(json_schema_extra=ALWAYS)
     target: str = ""
-    exec: Hook = Field(default_factory=lambda: _NO_Hook, show=IN_JSON)
+    exec: Hook = Field(default_factory=lambda: _NO_Hook, json_schema_extra=IN_JSON)
     include: list[str] = Field(default_factory=list)
     ignore: list[str] = Field(default_factory=list)
     initial_sync: Flag = False

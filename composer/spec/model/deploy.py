@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from composer.spec.model.base import ALWAYS, IN_JSON, Field, Spec
+from pydantic import Field
+
+from composer.spec.model.base import ALWAYS, IN_JSON, Spec
 from composer.spec.model.limits import DeviceRequest
 from composer.spec.model.values import Cpus, Duration, Fraction, Natural, Size, Whole
 
@@ -21,8 +23,8 @@ class Rollout(Spec):
 class DiscreteResource(Spec):
     """So many of a user-defined kind."""
 
-    kind: str = Field(default="", show=ALWAYS)
-    value: Whole = Field(default=0, show=ALWAYS)
+    kind: str = Field(default="", json_schema_extra=ALWAYS)
+    value: Whole = Field(default=0, json_schema_extra=ALWAYS)
 
 
 class GenericResource(Spec):
@@ -85,7 +87,7 @@ class Deploy(Spec):
     labels: dict[str, str] = Field(default_factory=dict)
     update_config: Rollout | None = None
     rollback_config: Rollout | None = None
-    resources: Resources = Field(default_factory=lambda: _NO_Resources, show=IN_JSON)
+    resources: Resources = Field(default_factory=lambda: _NO_Resources, json_schema_extra=IN_JSON)
     restart_policy: RestartPolicy | None = None
-    placement: Placement = Field(default_factory=lambda: _NO_Placement, show=IN_JSON)
+    placement: Placement = Field(default_factory=lambda: _NO_Placement, json_schema_extra=IN_JSON)
     endpoint_mode: str = ""

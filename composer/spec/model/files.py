@@ -5,7 +5,9 @@ Source: Compose Specification, chapters "secrets", "configs" and the services' a
 
 from __future__ import annotations
 
-from composer.spec.model.base import HIDDEN, Field, Spec
+from pydantic import Field
+
+from composer.spec.model.base import HIDDEN, Spec
 from composer.spec.model.values import FileMode, Flag
 
 
@@ -35,8 +37,8 @@ class FileObject(Spec):
     driver: str = ""
     driver_opts: dict[str, str] = Field(default_factory=dict)
     template_driver: str = ""
-    data: bytes | None = Field(default=None, show=HIDDEN, repr=False)
-    problem: str = Field(default="", show=HIDDEN)
+    data: bytes | None = Field(default=None, json_schema_extra=HIDDEN, repr=False)
+    problem: str = Field(default="", json_schema_extra=HIDDEN)
 
 
 class Secret(FileObject):

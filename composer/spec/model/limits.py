@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from composer.spec.model.base import HIDDEN, Field, Spec
+from pydantic import Field
+
+from composer.spec.model.base import HIDDEN, Spec
 from composer.spec.model.values import DeviceCount, Size, Whole
 
 
@@ -11,7 +13,7 @@ class Ulimit(Spec):
 
     soft: Whole = 0
     hard: Whole = 0
-    single: bool = Field(default=False, show=HIDDEN)
+    single: bool = Field(default=False, json_schema_extra=HIDDEN)
 
 
 class DeviceWeight(Spec):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from composer.spec.model.base import HIDDEN, IN_JSON, Field, Spec
+from pydantic import Field
+
+from composer.spec.model.base import HIDDEN, IN_JSON, Spec
 from composer.spec.model.values import Flag, Whole
 
 
@@ -20,7 +22,7 @@ class Ipam(Spec):
 
     driver: str = ""
     config: list[Pool] = Field(default_factory=list)
-    options: dict[str, str] = Field(default_factory=dict, show=HIDDEN)
+    options: dict[str, str] = Field(default_factory=dict, json_schema_extra=HIDDEN)
 
 
 _NO_Ipam = Ipam()  # frozen, so one is enough for all
@@ -32,7 +34,7 @@ class Network(Spec):
     name: str = ""
     driver: str = ""
     driver_opts: dict[str, str] = Field(default_factory=dict)
-    ipam: Ipam = Field(default_factory=lambda: _NO_Ipam, show=IN_JSON)
+    ipam: Ipam = Field(default_factory=lambda: _NO_Ipam, json_schema_extra=IN_JSON)
     external: Flag = False
     internal: Flag = False
     attachable: Flag = False
@@ -53,7 +55,7 @@ class ServiceNetwork(Spec):
     link_local_ips: list[str] = Field(default_factory=list)
     mac_address: str = ""
     priority: Whole = 0
-    declared: bool = Field(default=True, show=HIDDEN)
+    declared: bool = Field(default=True, json_schema_extra=HIDDEN)
 
 
 class Port(Spec):

@@ -5,8 +5,10 @@ Everything is in long form and resolved: paths absolute, `env_file` already in `
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from composer.errors import Diagnostic
-from composer.spec.model.base import ALWAYS, HIDDEN, IN_JSON, Field, Spec
+from composer.spec.model.base import ALWAYS, HIDDEN, IN_JSON, Spec
 from composer.spec.model.build import Build, Develop, Hook
 from composer.spec.model.deploy import Deploy
 from composer.spec.model.files import Grant
@@ -21,7 +23,7 @@ class Dependency(Spec):
 
     condition: str = "service_started"
     restart: Flag = False
-    required: Flag = Field(default=True, show=ALWAYS)
+    required: Flag = Field(default=True, json_schema_extra=ALWAYS)
 
 
 class HealthCheck(Spec):
@@ -56,14 +58,14 @@ class ServiceModel(Spec):
 
     endpoint_var: str = ""
     model_var: str = ""
-    declared: bool = Field(default=True, show=HIDDEN)
+    declared: bool = Field(default=True, json_schema_extra=HIDDEN)
 
 
 class Service(Spec):
     """One service. `command` and `entrypoint`: None is the image's, `[]` clears it. `scale`/`deploy.replicas`: see `replicas`."""
 
-    name: str = Field(default="", show=HIDDEN)
-    problems: tuple[Diagnostic, ...] = Field(default=(), show=HIDDEN)  # of a disabled service: why it cannot be enabled
+    name: str = Field(default="", json_schema_extra=HIDDEN)
+    problems: tuple[Diagnostic, ...] = Field(default=(), json_schema_extra=HIDDEN)  # of a disabled service: why it cannot be enabled
     profiles: list[str] = Field(default_factory=list)
     annotations: dict[str, str] = Field(default_factory=dict)
     attach: Flag | None = None
@@ -83,7 +85,7 @@ class Service(Spec):
     cpus: Cpus = 0.0
     cpuset: str = ""
     cpu_shares: Whole = 0
-    command: list[str] | None = Field(default=None, show=IN_JSON)
+    command: list[str] | None = Field(default=None, json_schema_extra=IN_JSON)
     configs: list[Grant] = Field(default_factory=list)
     container_name: str = ""
     credential_spec: CredentialSpec | None = None
@@ -95,10 +97,10 @@ class Service(Spec):
     dns_opt: list[str] = Field(default_factory=list)
     dns_search: list[str] = Field(default_factory=list)
     domainname: str = ""
-    entrypoint: list[str] | None = Field(default=None, show=IN_JSON)
+    entrypoint: list[str] | None = Field(default=None, json_schema_extra=IN_JSON)
     provider: Provider | None = None
     environment: dict[str, str | None] = Field(default_factory=dict)  # None: unset, and taken out of the image's
-    env_file: list[EnvFile] = Field(default_factory=list, show=HIDDEN)
+    env_file: list[EnvFile] = Field(default_factory=list, json_schema_extra=HIDDEN)
     expose: list[str] = Field(default_factory=list)
     external_links: list[str] = Field(default_factory=list)
     extra_hosts: list[str] = Field(default_factory=list)  # `name=address`
@@ -111,7 +113,7 @@ class Service(Spec):
     ipc: str = ""
     isolation: str = ""
     labels: dict[str, str] = Field(default_factory=dict)
-    label_file: list[str] = Field(default_factory=list, show=HIDDEN)
+    label_file: list[str] = Field(default_factory=list, json_schema_extra=HIDDEN)
     links: list[str] = Field(default_factory=list)
     logging: Logging | None = None
     mem_limit: Size = 0

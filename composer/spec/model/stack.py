@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import Field
 
 from composer.errors import ComposerError, Diagnostic, SpecError
-from composer.spec.model.base import Field, Spec
+from composer.spec.model.base import Spec
 from composer.spec.model.files import Config, Secret
 from composer.spec.model.network import Network
 from composer.spec.model.service import Service
 from composer.spec.model.values import Whole
 from composer.spec.model.volume import Volume
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 
 class Model(Spec):

@@ -1,20 +1,19 @@
 """The kinds of values that have a written and a printed form: durations, sizes, flags, numbers, modes.
 
-To mypy they are the types that they are read into. A number in quotes may be all that Go's `ParseInt` with base 0 takes (`"0x1f"` is 31,
+A number in quotes may be all that Go's `ParseInt` with base 0 takes (`"0x1f"` is 31,
 "" is 0), a fraction is cut off: so docker compose reads them.
 """
 
 from __future__ import annotations
 
 import re
+from typing import Annotated, Any
 
-from composer.spec.model.base import Kind, Wrong
+from pydantic import BeforeValidator
+
+from composer.spec.model.base import Shown, wrong
 from composer.spec.scalars import short_float, text_of
 from composer.spec.units import format_duration, parse_duration, parse_size
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 _FLAGS = {**dict.fromkeys(("true", "yes", "y", "on"), True), **dict.fromkeys(("false", "no", "n", "off"), False)}
 _MODE_HINT = "octal permissions, such as 0440"
@@ -27,7 +26,7 @@ def _duration(value: Any) -> int:
     try:
         return parse_duration(value)
     except ValueError as error:
-        raise Wrong(str(error), "a number with a unit, such as 10s, 1m30s or 500ms") from error
+        raise wrong(str(error), "a number with a unit, such as 10s, 1m30s or 500ms") from error
 
 
 def _size(value: Any) -> int:
@@ -36,7 +35,7 @@ def _size(value: Any) -> int:
     try:
         return parse_size(str(value))
     except ValueError as error:
-        raise Wrong(str(error), "a number with a unit, such as 512m, 1.5g or 64kb") from error
+        raise wrong(str(error), "a number with a unit, such as 512m, 1.5g or 64kb") from error
 
 
 def _swap(value: Any) -> int:
@@ -48,9 +47,9 @@ def _mode(value: Any) -> int:
         try:
             return int(value, 8)
         except ValueError as error:
-            raise Wrong(f"'{value}' is no file mode", _MODE_HINT) from error
+            raise wrong(f"'{value}' is no file mode", _MODE_HINT) from error
     if isinstance(value, float):
-        raise Wrong(f"{value} is no file mode", _MODE_HINT)
+        raise wrong(f"{value} is no file mode", _MODE_HINT)
     return _whole(value)
 
 
@@ -62,14 +61,14 @@ def _cpus(value: Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError) as error:
-        raise Wrong(f"'{value}' is no number of CPUs", "a number, such as 0.5 or 2") from error
+        raise wrong(f"'{value}' is no number of CPUs", "a number, such as 0.5 or 2") from error
 
 
 def _fraction(value: Any) -> float:
     try:
         return float(value or 0)
     except (TypeError, ValueError) as error:
-        raise Wrong(f"'{text_of(value)[:60]}' is no number") from error
+        raise wrong(f"'{text_of(value)[:60]}' is no number") from error
 
 
 def _count(value: Any) -> int:
@@ -86,19 +85,7 @@ def _whole(value: Any) -> int:
         if number is not None:
             return number
     shown = f"'{text_of(value)[:60]}'" if not isinstance(value, dict | list) else "this"
-    raise Wrong(f"{shown} is no whole number")
-
-
-def between(low: int, high: int) -> Kind:
-    """A kind of whole numbers from `low` to `high`."""
-
-    def read(value: Any) -> int:
-        number = _whole(value)
-        if not low <= number <= high:
-            raise Wrong(f"{number} cannot be", f"a number from {low} to {high}")
-        return number
-
-    return Kind(read)
+    raise wrong(f"{shown} is no whole number")
 
 
 def go_int(text: str) -> int | None:
@@ -117,7 +104,7 @@ def go_int(text: str) -> int | None:
 def _natural(value: Any) -> int:
     number = _whole(value)
     if number < 0:
-        raise Wrong(f"{number} cannot be: it must not be negative")
+        raise wrong(f"{number} cannot be: it must not be negative")
     return number
 
 
@@ -126,31 +113,18 @@ def _flag(value: Any) -> bool:
         return value
     word = value.lower() if isinstance(value, str) else ""
     if word not in _FLAGS:
-        raise Wrong(f"invalid boolean: {text_of(value)[:60] if not isinstance(value, dict | list) else 'this value'}", "true or false")
+        raise wrong(f"invalid boolean: {text_of(value)[:60] if not isinstance(value, dict | list) else 'this value'}", "true or false")
     return _FLAGS[word]
 
 
-if TYPE_CHECKING:
-    Duration = int  # nanoseconds
-    Size = int  # bytes
-    SwapSize = int  # bytes, or -1: no limit
-    FileMode = int
-    TmpfsMode = int
-    Fraction = float
-    Cpus = float
-    Whole = int  # a fraction is cut off, as docker compose does
-    Natural = int
-    Flag = bool
-    DeviceCount = int  # -1: all
-else:
-    Duration = Kind(_duration, format_duration)
-    Size = Kind(_size, str)
-    SwapSize = Kind(_swap, str)
-    FileMode = Kind(_mode, lambda mode: f"0{mode:o}")
-    TmpfsMode = Kind(_loose_mode)
-    Fraction = Kind(_fraction, short_float)
-    Cpus = Kind(_cpus, short_float)
-    Whole = Kind(_whole)
-    Natural = Kind(_natural)
-    Flag = Kind(_flag, exact=bool)
-    DeviceCount = Kind(_count)
+Duration = Annotated[int, BeforeValidator(_duration), Shown(format_duration)]  # nanoseconds
+Size = Annotated[int, BeforeValidator(_size), Shown(str)]  # bytes
+SwapSize = Annotated[int, BeforeValidator(_swap), Shown(str)]  # bytes, or -1: no limit
+FileMode = Annotated[int, BeforeValidator(_mode), Shown(lambda mode: f"0{mode:o}")]
+TmpfsMode = Annotated[int, BeforeValidator(_loose_mode)]
+Fraction = Annotated[float, BeforeValidator(_fraction), Shown(short_float)]
+Cpus = Annotated[float, BeforeValidator(_cpus), Shown(short_float)]
+Whole = Annotated[int, BeforeValidator(_whole)]  # a fraction is cut off, as docker compose does
+Natural = Annotated[int, BeforeValidator(_natural)]
+Flag = Annotated[bool, BeforeValidator(_flag)]
+DeviceCount = Annotated[int, BeforeValidator(_count)]  # -1: all

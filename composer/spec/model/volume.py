@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from composer.spec.model.base import Field, Spec
+from pydantic import Field
+
+from composer.spec.model.base import Spec
 from composer.spec.model.values import Flag, Size, TmpfsMode
 
 
