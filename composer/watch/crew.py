@@ -80,11 +80,11 @@ class Crew:
         self._ring()
 
     def there(self, replica: Replica, *, fresh: bool) -> None:
-        """It runs. ``fresh``: it began just now, so what it missed is brought to it."""
+        """It runs. ``fresh``: it began just now. What it missed is brought to it."""
         known = replica.id in self.seen
         self.seen.add(replica.id)
         self.replicas[replica.id] = replica
-        if fresh or any(tree.rule.initial_sync for tree in self.trees):
+        if fresh or any(tree.touched for tree in self.trees):
             self.behind[replica.id] = self.behind.get(replica.id, False) or (fresh and not known)
             self._ring()
 
@@ -154,29 +154,32 @@ class Crew:
         replicas = list(self.replicas.values())
         syncing = [(tree, delta) for tree, delta in work if tree.rule.syncs]
         load = parcel(syncing)
-        if load:
-            await self._give(load, replicas)
+        if load and replicas:
+            replicas = await self._give(load, replicas)
+            if not replicas:
+                return
         if load or any(tree.rule.action == RESTART for tree, _ in work):
             rebuilt = any(tree.rule.action == REBUILD for tree, _ in work)
             after = await self._follow([tree for tree, _ in work], replicas, rebuilt=rebuilt)
             after = after or ("" if replicas else "none runs")
             self.voice.line(done(load.count if load else count, self.service.name, replicas, time.monotonic() - began, after))
 
-    async def _give(self, load: Parcel, replicas: Sequence[Replica]) -> None:
-        """To replicas that run; those where it does not succeed are brought up with the next change, or when they begin."""
+    async def _give(self, load: Parcel, replicas: Sequence[Replica]) -> list[Replica]:
+        """To replicas that run; those that have it. The others are brought up with the next change, or when they begin."""
         if not replicas:
-            return
+            return []
         try:
             failed = await self.door.sync([replica.id for replica in replicas], load)
         except ComposerError as error:
             self.missed.update(replica.id for replica in replicas)
             if isinstance(error, Torn):
-                return
+                return []
             raise
         self.missed.update(failed)
         names = {replica.id: replica.name for replica in replicas}
         for text in problems({names.get(ident, ident[:12]): said for ident, said in failed.items() if not has_ended(said)}):
             self.voice.warn(text)
+        return [replica for replica in replicas if replica.id not in failed]
 
     async def _follow(
         self, trees: Sequence[Tree], replicas: Sequence[Replica], *, rebuilt: bool = False, one: Replica | None = None
@@ -224,7 +227,8 @@ class Crew:
         load = parcel(work)
         if not load:
             return
-        await self._give(load, [replica])
+        if not await self._give(load, [replica]):
+            return
         after = await self._follow([tree for tree, _ in work], [replica], one=replica) if anew else ""
         self.voice.line(done(load.count, replica.name, [], time.monotonic() - began, after or "brought up to date"))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from composer.errors import ComposerError
 from composer.watch import cover, look
@@ -27,14 +27,16 @@ class Watching:
         self.reload = Reload(subject, door, voice, self._adopt)
         self.crews: dict[str, Crew] = {}
         self.paused = False
-        self.ready = asyncio.Event()
+        self._ready: Callable[[], None] | None = None
+        self._listened = False
         self._files = Files()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._source = Source(self._cover, voice.warn)
         self._group: asyncio.TaskGroup | None = None
 
-    async def run(self) -> None:
-        """Until cancelled. Unwatchable."""
+    async def run(self, ready: Callable[[], None] | None = None) -> None:
+        """Until cancelled. ``ready``: told when no change is missed any more. Unwatchable."""
+        self._ready = ready
         try:
             async with asyncio.TaskGroup() as self._group:
                 await self._adopt(self.reload.subject, first=True)
@@ -140,14 +142,16 @@ class Watching:
                 for replica in await self.door.replicas():
                     self._there(replica, fresh=fresh)
                 fresh, told = True, False
-                self.ready.set()
+                if not self._listened and self._ready is not None:
+                    self._ready()
+                self._listened = True
                 async for turn in turns:
                     if turn.began:
                         self._there(turn.replica, fresh=True)
                     elif (crew := self.crews.get(turn.replica.service)) is not None:
                         crew.left(turn.replica)
             except ComposerError as error:
-                if not self.ready.is_set():
+                if not self._listened:
                     raise
                 if not told:
                     self.voice.warn(f"{error.message}: waiting for it")

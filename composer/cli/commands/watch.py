@@ -25,5 +25,4 @@ def watch(services: tuple[str, ...], no_up: bool, prune: bool, quiet: bool) -> i
     from composer.cli.dev.dev import Dev
     from composer.cli.dev.dev import watch as until_ended
 
-    until_ended(Dev(application, options, services, quiet=quiet, prune=prune))
-    return 0
+    return until_ended(Dev(application, options, services, quiet=quiet, prune=prune))

@@ -15,7 +15,7 @@ from composer.cli.dev.door import Daemon
 from composer.cli.dev.voice import Terminal
 from composer.cli.resolve import NoSuchService
 from composer.cli.stack import Refused
-from composer.errors import EXIT_USAGE
+from composer.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
 from composer.watch.watching import Watching
 
 STOPPING = 15.0  # seconds that the end of a watch may take
@@ -40,11 +40,9 @@ class Dev:
                 raise NoSuchService(name, subject.services)
         self.watching = Watching(subject, self.door, self.voice, frozenset(self.services) or None)
         told = sorted(name for name, service in subject.services.items() if service.rules and (not self.services or name in self.services))
-        self.voice.note(
-            "Watch enabled" + (f" for {', '.join(told)}" if told else ": no service has `develop.watch`, the stack's files only")
-        )
+        enabled = "Watch enabled" + (f" for {', '.join(told)}" if told else ": no service has `develop.watch`, the stack's files only")
         try:
-            await self.watching.run()
+            await self.watching.run(lambda: self.voice.note(enabled))
         except BaseExceptionGroup as errors:
             raise _innermost(errors) from errors
 
@@ -65,24 +63,30 @@ def _innermost(error: BaseException) -> BaseException:
     return error
 
 
-def watch(dev: Dev) -> None:
-    """In the foreground, until a key ends it (d, q). KeyboardInterrupt by Ctrl-C."""
+def watch(dev: Dev) -> int:
+    """In the foreground, until a key (d, q) or a signal ends it; the exit code."""
     with keys.keys() if keys.interactive() else nullcontext():
-        asyncio.run(_until_key(dev))
+        return asyncio.run(_until_ended(dev))
 
 
-async def _until_key(dev: Dev) -> None:
+async def _until_ended(dev: Dev) -> int:
     loop = asyncio.get_running_loop()
     work = asyncio.ensure_future(dev.run())
+    codes: list[int] = []
+
+    def end(code: int) -> None:
+        codes.append(code)
+        work.cancel()
 
     def key() -> None:
         for one in keys.pressed():
             if one in (keys.DETACH, keys.QUIT):
-                work.cancel()
+                end(EXIT_OK)
             else:
                 dev.press(one)
 
-    loop.add_signal_handler(signal.SIGTERM, work.cancel)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end, EXIT_INTERRUPTED)
     listens = keys.interactive()
     if listens:
         loop.add_reader(0, key)
@@ -90,13 +94,12 @@ async def _until_key(dev: Dev) -> None:
     try:
         await work
     except asyncio.CancelledError:
-        if not work.cancelled():
-            work.cancel()
-            await asyncio.wait([work])
+        if not codes:
             raise
     finally:
         if listens:
             loop.remove_reader(0)
+    return codes[0] if codes else EXIT_OK
 
 
 class Beside:
