@@ -7,13 +7,14 @@ so long a time, at first at once, then after 10, 20, 40 ... seconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from composer.reconcile.model import Action, Live, Ref, Resource
 
 UNHEALTHY, LOOP, ENDED, IMAGE, MOUNT = "unhealthy", "crash-loop", "ended", "image", "mount"
 LOOPING = 3  # restarts from which on it is a loop
+STEADY = 10.0  # seconds: a run of this long ends it
 _FIRST_PAUSE, _LAST_PAUSE = 10.0, 300.0  # seconds between two restarts
 
 
@@ -52,14 +53,23 @@ class Budget:
 
 
 def ailments(
-    lives: Iterable[Live], services: Mapping[str, Resource], *, lost_mounts: Mapping[str, str], images: Mapping[str, str]
+    lives: Iterable[Live],
+    services: Mapping[str, Resource],
+    *,
+    steady: Callable[[Live], bool],
+    lost_mounts: Mapping[str, str],
+    images: Mapping[str, str],
 ) -> list[Ailment]:
-    """Of these containers, by name. ``lost_mounts``: container's id -> the paths that are not mounted in it any more. ``images``: of
-    services whose image is not here, its name."""
+    """Of these containers, by name. ``steady``: whether it has run for a while. ``lost_mounts``: container's id -> the paths that are not
+    mounted in it any more. ``images``: of services whose image is not here, its name."""
     found = []
     mine = sorted((live for live in lives if live.service in services and not live.oneoff), key=lambda live: live.ref)
     for live in mine:
         found += _of(live, lost_mounts.get(live.id, ""))
+        if live.state in ("running", "restarting", "created") and live.restarts >= LOOPING and not steady(live):
+            how = f"{ending(live)}, " if live.state == "restarting" else ""
+            what = f"it does not stay up: {how}{live.restarts} restarts so far"
+            found.append(Ailment(LOOP, live.service, live.ref, what, live))
     running = {live.service for live in mine if live.running}
     for service, image in sorted(images.items()):
         if service in running:
@@ -75,9 +85,7 @@ def _of(live: Live, lost: str) -> list[Ailment]:
         found.append(Ailment(UNHEALTHY, live.service, live.ref, words, live, curable=True))
     if live.state == "running" and lost:
         found.append(Ailment(MOUNT, live.service, live.ref, f"nothing is mounted at {lost} any more", live, curable=True))
-    if live.state == "restarting" and live.restarts >= LOOPING:
-        found.append(Ailment(LOOP, live.service, live.ref, f"it does not stay up: {ending(live)}, {live.restarts} restarts", live))
-    elif live.state == "exited" and not live.by_request and (live.exit_code or live.oom):
+    if live.state == "exited" and not live.by_request and (live.exit_code or live.oom):
         found.append(Ailment(ENDED, live.service, live.ref, f"its process has ended: {ending(live)}; {_stays(live)}", live))
     return found
 

@@ -158,7 +158,9 @@ class Controller:
 
     def _hear(self, event: Event) -> None:
         telling = event.action in _TELLING or event.action.startswith("health_status")
-        hint = Hint(f"event {event.type} {event.action}", event.time_nano / 1e9) if telling else None
+        code = event.actor.attributes.get("exitCode", "") if event.action == "die" else ""
+        words = f"event {event.type} {event.action}" + (f" (exit {code})" if code else "")
+        hint = Hint(words, event.time_nano / 1e9) if telling else None
         if event.type == "container":
             attributes = event.actor.attributes
             name = attributes.get(labels.PROJECT, "")

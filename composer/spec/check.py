@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from composer.spec.extensions import check_extensions
 from composer.spec.model import FileObject, Grant, Service
 from composer.spec.problems import Problems, did_you_mean
 from composer.spec.tree import Node, locate
@@ -241,6 +242,7 @@ SERVICE_RULES: tuple[Rule, ...] = (
     _watch,
     _healthcheck,
     _devices,
+    check_extensions,
 )
 
 

@@ -20,9 +20,11 @@ def state(live: Live) -> str:
         return f"{how}: {ending(live)}"
     if live.state == "created":
         return "made, never started"
-    if live.state == "running" and live.health:
-        return f"running, {live.health}" if live.health != "starting" else "running, its health is not known yet"
-    return live.state
+    if live.state != "running":
+        return live.state
+    health = {"": "", "starting": ", its health is not known yet"}.get(live.health, f", {live.health}")
+    times = "once" if live.restarts == 1 else f"{live.restarts} times"
+    return f"running{health}" + (f", restarted {times} by its policy" if live.restarts else "")
 
 
 def condition(wanted: str, lives: Sequence[Live]) -> tuple[bool, str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from composer.daemon.stack_api.applying import write_files
-from composer.daemon.stack_api.judging import CURED, Look, Verdict, differences, healed, unhealed, verdict
+from composer.daemon.stack_api.judging import CURED, Look, Verdict, differences, healed, restarted, unhealed, verdict
 from composer.daemon.stack_api.reconciled import reconciled
 from composer.daemon.stack_api.rollouts import Ledger, Pinned, pinned
 from composer.daemon.stack_api.stacks import Stacks
@@ -116,6 +116,9 @@ class Healing:
             outcomes = await self._apply(look, scene, work, running)
             drifts += healed(grouped, outcomes, self._clock())
             failed = self._told(look.stack, outcomes)
+        ill = {one.drift.subject for one in verdicts}
+        lasting = self._stacks.journal.open(look.stack)
+        drifts += [one for one in restarted(look, replicas(look.stack, scene.have), lasting) if one.subject not in ill]
         await self._stacks.journal.see(look.stack, drifts, self._clock())
         waits = [one.wait for one in verdicts if one.wait]
         if waits:
@@ -152,7 +155,7 @@ class Healing:
         lives = replicas(look.stack, scene.have)
         here = {live.id for live in lives}
         self.lost_mounts = {ident: what for ident, what in self.lost_mounts.items() if ident in here}
-        found = ailments(lives, scene.services, lost_mounts=self.lost_mounts, images=scene.absent)
+        found = ailments(lives, scene.services, steady=look.steady, lost_mounts=self.lost_mounts, images=scene.absent)
         return [verdict(look, one, scene.cares[one.service], lambda s: journal.healed(look.stack, s, CURED)) for one in found]
 
     async def _apply(self, look: Look, scene: _Scene, work: Plan, running: list[Execution]) -> list[Outcome]:

@@ -6,15 +6,15 @@ the event that made the controller look, or the periodic look.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from composer.daemon.stack_api.journal import FAILED, HEALED, IGNORED, REPORTED, Drift
-from composer.reconcile.ailment import LOOP, MOUNT, UNHEALTHY, Ailment, Budget, cure, has_policy
+from composer.reconcile.ailment import ENDED, LOOP, MOUNT, STEADY, UNHEALTHY, Ailment, Budget, cure, ending, has_policy
 from composer.reconcile.controller import Hint
 from composer.reconcile.execute import Cancelled
-from composer.reconcile.model import Action, Outcome, Plan
+from composer.reconcile.model import Action, Live, Outcome, Plan
 from composer.spec.care import Care
 
 CURED = (UNHEALTHY, MOUNT)  # the ailments whose cures count against the budget
@@ -27,6 +27,10 @@ class Look:
     stack: str
     at: float
     hints: Mapping[str, Hint] = field(default_factory=dict)
+
+    def steady(self, live: Live) -> bool:
+        """Whether it has run for long enough to forget its restarts."""
+        return live.state == "running" and bool(live.started) and self.at - epoch(live.started) >= STEADY
 
     def drift(self, service: str, subject: str, what: str, kind: str = "", *, since: str = "") -> Drift:
         """``since``: RFC 3339, when it is known better than by the event."""
@@ -50,6 +54,11 @@ def epoch(text: str) -> float:
     return datetime.fromisoformat(f"{head}+00:00").timestamp() + float(f"0.{fraction or 0}")
 
 
+def clock(moment: float) -> str:
+    """A time of the day, in the daemon's time zone."""
+    return datetime.fromtimestamp(moment).astimezone().isoformat(sep=" ", timespec="seconds")
+
+
 def differences(look: Look, found: Plan) -> dict[str, tuple[Drift, list[Action]]]:
     """By subject: the drift that the plan's actions on it are about, and those actions."""
     grouped: dict[str, tuple[Drift, list[Action]]] = {}
@@ -61,6 +70,27 @@ def differences(look: Look, found: Plan) -> dict[str, tuple[Drift, list[Action]]
             grouped[subject] = (look.drift(action.service, subject, action.cause), [])
         grouped[subject][1].append(action)
     return grouped
+
+
+def restarted(look: Look, lives: Iterable[Live], lasting: Collection[tuple[str, str, str]]) -> list[Drift]:
+    """What the engine starts again, or has, by its restart policy. ``lasting``: keys of the drifts that last."""
+    found = []
+    for live in lives:
+        subject = str(live.ref)
+        if live.state == "restarting":
+            drift = look.drift(live.service, subject, f"its process has ended: {ending(live)}", ENDED, since=live.finished)
+            found.append(_result(drift, REPORTED, detail="its policy starts it again"))
+        elif live.state == "running" and live.restarts and ((live.service, subject, ENDED) in lasting or _just_restarted(look, live)):
+            drift = look.drift(live.service, subject, "its process has ended", ENDED, since=live.finished)
+            found.append(_result(drift, HEALED, detail="restarted by its policy", ended=epoch(live.started)))
+    return found
+
+
+def _just_restarted(look: Look, live: Live) -> bool:
+    """Whether it is its end that made the controller look."""
+    hint = look.hints.get(live.service)
+    began, ended = (epoch(text) if text else 0.0 for text in (live.started, live.finished))
+    return hint is not None and " die" in hint.what and hint.at - 1 <= ended <= began
 
 
 def unhealed(found: Mapping[str, tuple[Drift, list[Action]]], todo: Plan, cares: Mapping[str, Care]) -> list[Drift]:
@@ -103,8 +133,8 @@ def verdict(look: Look, ailment: Ailment, care: Care, before: Callable[[str], li
     if care.drift == "ignore" or (ailment.kind == UNHEALTHY and care.unhealthy == "ignore"):
         return Verdict(_result(drift, IGNORED))
     if ailment.kind == LOOP and live is not None:
-        detail = f"next try at {live.next_start}" if live.next_start else ""
-        return Verdict(_result(drift, REPORTED, detail=detail))
+        detail = f"next try at {clock(epoch(live.next_start))}" if live.next_start else ""
+        return Verdict(_result(drift, REPORTED, detail=detail), wait=STEADY if live.state == "running" else 0.0)
     if not ailment.curable or live is None:
         return Verdict(_result(drift, REPORTED))
     wants = care.drift == "heal" if ailment.kind == MOUNT else care.unhealthy == "restart" or (not care.unhealthy and has_policy(live))
@@ -115,10 +145,9 @@ def verdict(look: Look, ailment: Ailment, care: Care, before: Callable[[str], li
 
 
 def _within_budget(look: Look, drift: Drift, care: Care, before: list[float], restart: Action) -> Verdict:
-    budget = Budget(care.restarts, care.seconds)
+    budget = Budget(care.restarts, care.window)
     wait = budget.wait(before, look.at)
     if not wait:
         return Verdict(drift, restart)
-    when = datetime.fromtimestamp(look.at + wait).astimezone().isoformat(timespec="seconds")
-    spent = f"{care.restarts} restarts in {care.seconds:g} s are used up" if budget.spent(before, look.at) else "restarted a moment ago"
-    return Verdict(_result(drift, REPORTED, detail=f"{spent}; next try at {when}"), wait=wait)
+    spent = f"{care.restarts} restarts in {care.window:g} s are used up" if budget.spent(before, look.at) else "restarted a moment ago"
+    return Verdict(_result(drift, REPORTED, detail=f"{spent}; next try at {clock(look.at + wait)}"), wait=wait)
