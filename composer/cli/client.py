@@ -38,9 +38,11 @@ class Client:
         self._start = start
         self._kept: Connection | None = None
 
-    def get(self, path: str, query: Query | None = None) -> Any:
+    def get(self, path: str, query: Query | None = None, headers: Iterable[tuple[str, str]] = ()) -> Any:
         """The JSON that GET answers with."""
-        return self._call("GET", path, query, None, CALL_SECONDS)
+        reply = self._request("GET", path, query, None, headers, CALL_SECONDS)
+        self._check(reply)
+        return reply.json()
 
     def post(self, path: str, body: Any = None, query: Query | None = None, timeout: float | None = None) -> Any:
         """The JSON that POST answers with; None when there is none (204, 304)."""

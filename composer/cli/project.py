@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from composer.cli.app import App
@@ -99,7 +100,7 @@ def content(path: str) -> Content:
     """``{"text": ..}``, ``{"base64": ..}``, ``{"missing": true}``, ``{"directory": true}`` or ``{"problem": why it cannot be read}``."""
     try:
         if path == "-":
-            data = sys.stdin.buffer.read(MAX_FILE + 1)
+            data = _standard_input()
         else:
             with open(path, "rb", buffering=0) as file:
                 data = _whole(file.fileno())
@@ -117,6 +118,12 @@ def content(path: str) -> Content:
         from base64 import b64encode
 
         return {"base64": b64encode(data).decode()}
+
+
+@cache
+def _standard_input() -> bytes:
+    """Read once, whoever asks: a command may send its project twice."""
+    return sys.stdin.buffer.read(MAX_FILE + 1)
 
 
 def _whole(descriptor: int) -> bytes:

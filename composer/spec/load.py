@@ -20,7 +20,7 @@ from composer.spec.interpolate import Wrong, expand
 from composer.spec.merge import unique
 from composer.spec.model import Config, Model, Network, Secret, Service, Stack, Volume
 from composer.spec.model.stack import Resources
-from composer.spec.paths import resolve_paths
+from composer.spec.paths import carry_paths, resolve_paths
 from composer.spec.problems import Problems
 from composer.spec.project import Frame, frame, normalise
 from composer.spec.read import Need, Request
@@ -78,7 +78,7 @@ class _Load:
             return self.need()
         if tree is None:
             raise SpecError(self.problems.errors)
-        tree = self.long(tree)
+        tree = self.long(tree, found.directory)
         outside = Outside(self.shelf, found.environment, self.problems, self.gathering.used)
         enabled, disabled = self.services(tree, found, outside)
         resources = self.resources(tree, name, outside)
@@ -102,11 +102,10 @@ class _Load:
     def need(self) -> Need:
         return Need(tuple(self.shelf.wanted))
 
-    def long(self, tree: Node) -> Node:
+    def long(self, tree: Node, directory: str) -> Node:
         tree = unique(lengthen(tree, self.problems))
         warn_without_effect(tree, self.problems)
-        if self.options.resolves_paths:
-            tree = resolve_paths(tree)
+        tree = resolve_paths(tree) if self.options.resolves_paths else carry_paths(tree, directory, read=False)
         return pass_variables(tree, build_args=self.options.normalises)
 
     def services(self, tree: Node, found: Frame, outside: Outside) -> tuple[dict[str, Service], dict[str, Service]]:

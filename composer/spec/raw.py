@@ -10,33 +10,43 @@ from typing import Any
 
 from composer.errors import Diagnostic
 from composer.spec.convert import plain_data
-from composer.spec.defaults import fill_name, fill_service, fill_targets
 from composer.spec.gather import Gathering, Place
 from composer.spec.load import Options, name_from
-from composer.spec.paths import resolve_paths
+from composer.spec.paths import carry_paths, resolve_paths
 from composer.spec.problems import Problems
 from composer.spec.project import frame
 from composer.spec.read import Need, Request
 from composer.spec.scalars import Timestamp
 from composer.spec.shelf import Shelf
 from composer.spec.short import FORMS, Form
+from composer.spec.trace import Trace
 from composer.spec.tree import MAPPING, SEQUENCE, Node
 from composer.spec.trie import Trie, rewrite
+from composer.spec.unresolved import complete, fill, list_merged
 
 _LENGTHENED = (
     "services.*.build",
+    "services.*.build.additional_contexts",
     "services.*.build.secrets.*",
     "services.*.build.ssh",
     "services.*.configs.*",
     "services.*.depends_on",
+    "services.*.deploy.resources.reservations.devices.*",
+    "services.*.develop.watch.*.ignore",
+    "services.*.develop.watch.*.include",
     "services.*.devices.*",
     "services.*.dns",
     "services.*.env_file",
     "services.*.env_file.*",
     "services.*.gpus",
+    "services.*.gpus.*",
     "services.*.label_file",
+    "services.*.models",
+    "services.*.networks",
     "services.*.secrets.*",
     "services.*.volumes.*",
+    "networks.*",
+    "volumes.*",
     "secrets.*",
     "configs.*",
 )
@@ -69,7 +79,8 @@ def raw_model(request: Request, options: Options) -> Raw | Need:
     found = frame(request, shelf, problems)
     if found is None:
         return Need(tuple(shelf.wanted))
-    gathering = Gathering(shelf, problems, interpolates=False)
+    trace = Trace()
+    gathering = Gathering(shelf, problems, interpolates=False, trace=trace)
     place = Place(found.base, found.environment)
     name = found.name or name_from(gathering, found, place, problems)
     tree = gathering.stack(found.files, place)
@@ -80,12 +91,13 @@ def raw_model(request: Request, options: Options) -> Raw | Need:
     ignored = Problems()  # what cannot be read is likely a variable
     long = rewrite(tree, _FORMS, lambda node, form: form(node, ignored) or node)
     long = _lengthen_ports(long)
-    if options.resolves_paths:
-        long = resolve_paths(long)
+    long = resolve_paths(long) if options.resolves_paths else carry_paths(long, found.directory)
     data: dict[str, Any] = _printable(plain_data(long))
+    complete(data)
+    list_merged(data, trace)
     if options.normalises:
         data["name"] = name
-        _fill(data, name)
+        fill(data, name, found.environment)
     return Raw(tree, data, tuple(problems.warnings))
 
 
@@ -100,25 +112,6 @@ def _lengthen_ports(tree: Node) -> Node:
         return form(node, Problems())
 
     return rewrite(tree, table, lengthen)
-
-
-def _fill(data: dict[str, Any], name: str) -> None:
-    services = data.get("services") or {}
-    for service in services.values():
-        fill_service(service)
-        fill_targets(service)
-        for key, value in (service.get("networks") or {}).items() if isinstance(service.get("networks"), dict) else ():
-            if value == {"declared": False}:
-                service["networks"][key] = None
-        for dependency in (service.get("depends_on") or {}).values():
-            if dependency.get("restart") is False:
-                del dependency["restart"]
-    if any("default" in (service.get("networks") or {}) for service in services.values()):
-        data.setdefault("networks", {}).setdefault("default", {})
-    for section in ("networks", "volumes", "secrets", "configs"):
-        for key, resource in (data.get(section) or {}).items():
-            data[section][key] = resource = resource or {}
-            fill_name(resource, key, name)
 
 
 def _printable(value: Any) -> Any:

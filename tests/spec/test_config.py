@@ -85,3 +85,47 @@ def test_sizes(text: str, size: int) -> None:
 def test_no_durations(text: str) -> None:
     with pytest.raises(ValueError, match="no duration"):
         parse_duration(text)
+
+
+def test_of_several_views_one_is_printed() -> None:
+    text = "services: {a: {image: x, env_file: missing.env, volumes: ['vol:/v']}}\nvolumes: {vol: }\n"
+    assert shown(text, view="services", hashes="*", format="xml") == "a\n"  # and no env file is needed for names
+    assert shown(text, view="images", hashes="a").startswith("a ")
+    assert shown(text, view="volumes", quiet=True) == "vol\n"
+
+
+def test_paths_that_are_not_resolved_are_relative_to_the_stack() -> None:
+    files = {
+        "s.yaml": "include: [sub/i.yaml]\nservices: {a: {extends: {file: lib/b.yaml, service: b}, volumes: ['./q:/q']}}",
+        "lib/b.yaml": "services: {b: {image: b, volumes: ['./z:/z'], build: ., env_file: e.env}}",
+        "lib/e.env": "E=1",
+        "sub/i.yaml": "services: {i: {image: i, volumes: ['../r:/r', '/abs:/abs', '~/h:/h']}}",
+    }
+    options = ConfigOptions(no_path_resolution=True, format="json")
+    done = load_from_disk(request(files), lambda one: config(one, options), lambda path: MISSING)
+    services = json.loads(done.text)["services"]
+    assert services["a"]["build"]["context"] == "lib"
+    assert services["a"]["environment"] == {"E": "1"}
+    assert [mount["source"] for mount in services["a"]["volumes"]] == ["lib/z", "./q"]
+    assert [mount["source"] for mount in services["i"]["volumes"]] == ["r", "/abs", "/home/me/h"]
+
+
+def test_without_interpolation_it_is_half_long_as_docker_composes() -> None:
+    files = {
+        "s.yaml": "services: {a: {image: 'x:${T}', environment: {A: 1}, networks: [n], depends_on: {b: {condition: service_started}}, "
+        "ports: [{target: 80}], build: {context: ., args: [GONE, K=1], ssh: [default]}},"
+        " b: {image: b}}\nnetworks: {n: {external: {name: o}}}",
+        "o.yaml": "services: {a: {environment: ['B=${X}'], env_file: [{path: e.env}]}}",
+    }
+    options = ConfigOptions(no_interpolate=True, format="json")
+    done = load_from_disk(request(files, "s.yaml", "o.yaml"), lambda one: config(one, options), lambda path: MISSING)
+    data = json.loads(done.text)
+    service = data["services"]["a"]
+    assert service["environment"] == ["A=1", "B=${X}"]
+    assert service["networks"] == {"n": None}
+    assert service["depends_on"]["b"] == {"condition": "service_started", "required": True}
+    assert service["env_file"] == [{"path": "/w/shop/e.env", "required": True}]
+    assert service["ports"] == [{"target": 80, "mode": "ingress", "protocol": "tcp"}]
+    assert service["build"]["args"] == ["K=1"]
+    assert service["build"]["ssh"] == {"default": None}
+    assert data["networks"]["n"] == {"external": True, "name": "o"}

@@ -9,13 +9,13 @@ import click
 
 from composer.cli.address import NoDaemon, connect
 from composer.cli.app import App, app
-from composer.cli.options import files
+from composer.cli.options import dry_run, files
 from composer.errors import ComposerError
 
 if TYPE_CHECKING:
     from composer.spec.read import Content
 
-VIEWS = ("services", "volumes", "networks", "images", "models", "profiles", "environment", "variables")
+VIEWS = ("services", "volumes", "networks", "models", "profiles", "images", "variables", "environment")  # of several, the first
 
 
 def _views(function: Any) -> Any:
@@ -26,6 +26,7 @@ def _views(function: Any) -> Any:
 
 @click.command()
 @files
+@dry_run
 @click.argument("wanted", nargs=-1, metavar="[SERVICE]...")
 @click.option("--format", "form", default="", metavar="FORMAT", help="yaml or json.")
 @click.option("--hash", "hashes", default="", metavar="SERVICE", help="Print the services' configuration hashes ('*': all).")
@@ -51,7 +52,7 @@ def config(
     options |= {"explain": explain, "explain_variable": explain_variable}
     application = app()
     text = _text(application, options)
-    if output:
+    if output and not view and not hashes and not (quiet and not (explain or explain_variable)):  # as docker compose: lists go to stdout
         try:
             with open(output, "w", encoding="utf-8") as file:
                 file.write(text)
@@ -63,6 +64,8 @@ def config(
 
 
 def _text(application: App, options: dict[str, Any]) -> str:
+    if options["resolve_image_digests"] or options["lock_image_digests"]:
+        return _pinned(application, options)
     try:
         connect(application.address).close()
     except NoDaemon:
@@ -70,6 +73,31 @@ def _text(application: App, options: dict[str, Any]) -> str:
     from composer.cli.stack import run
 
     return str(run(application, "config", options).get("text") or "")
+
+
+def _pinned(application: App, options: dict[str, Any]) -> str:
+    """With the digests of the images, which the engine asks their registries for; so there must be a daemon."""
+    from composer.cli.stack import run
+
+    digests: dict[str, str] = {}
+    while True:
+        found = run(application, "config", {**options, "digests": digests})
+        lacking = [image for image in found.get("unpinned") or () if image not in digests]
+        if not lacking:
+            return str(found.get("text") or "")
+        digests |= {image: _digest(application, image) for image in lacking}
+
+
+def _digest(application: App, image: str) -> str:
+    from composer.cli.client import ApiError, quote
+    from composer.cli.registry import auth_header, split
+
+    try:
+        said = application.client.get(f"/distribution/{quote(image)}/json", headers=auth_header(split(image.removeprefix("docker.io/"))[0]))
+    except ApiError as error:
+        hint = error.hint or f"push it there, leave the flag out, or write it with its digest: {split(image)[0]}@sha256:..."
+        raise ComposerError(f"failed to resolve digest for {image}: {error.message}", hint=hint, code="cli.digest") from error
+    return str(said["Descriptor"]["digest"])
 
 
 def _here(application: App, options: dict[str, Any]) -> str:

@@ -17,13 +17,14 @@ _WORDS = ("format", "view", "hashes", "explain", "explain_variable")
 
 
 async def config_verb(stacks: Stacks, call: Call) -> Line:
-    """Options: the fields of ConfigOptions. The result: ``text``."""
-    flags = {name: call.options.flag(name) for name in (field.name for field in fields(ConfigOptions)) if name not in ("services", *_WORDS)}
+    """Options: the fields of ConfigOptions. The result: ``text``, or ``unpinned``: images whose digests are to be given."""
+    names = [field.name for field in fields(ConfigOptions)]
+    flags = {name: call.options.flag(name) for name in names if name not in ("services", "digests", *_WORDS)}
     given: dict[str, Any] = {name: call.options.text(name) for name in _WORDS} | flags
-    options = ConfigOptions(services=call.options.names("services"), **given)
+    options = ConfigOptions(services=call.options.names("services"), digests=call.options.strings("digests"), **given)
     found = await asyncio.to_thread(config, request_of(call.project), options)
     if isinstance(found, Need):
         raise NeedFiles(found.paths)
     for warning in found.warnings:
         call.diagnose(warning)
-    return {"text": found.text}
+    return {"text": found.text, "unpinned": list(found.unpinned)}
