@@ -185,6 +185,20 @@ def test_what_the_engine_does_not_have(terminal: Terminal) -> None:
     assert "It is of no stack, and created" in told
 
 
+def test_what_the_engine_would_refuse_is_told_with_the_rest(terminal: Terminal) -> None:
+    told = one(
+        terminal,
+        "services:\n"
+        "  a: {image: bb, ulimits: {nosuch: 1}, extra_hosts: ['x:']}\n"
+        "  b: {image: bb, blkio_config: {weight: 5}, logging: {options: {max-size: x}}}\n"
+        "  c: {image: bb, restart: sometimes, networks: [n]}\n"
+        "networks: {n: {driver_opts: {com.docker.network.nosuch: '1'}}}\n",
+    )
+    assert "invalid ulimit type: nosuch [plan.refused]" in told
+    assert "Range of blkio weight is from 10 to 1000 [plan.refused]" in told
+    assert "the network option com.docker.network.nosuch is not supported [plan.refused]" in told
+
+
 def test_what_cannot_be_rendered_is_told_with_the_rest(terminal: Terminal) -> None:
     told = one(
         terminal,

@@ -74,7 +74,7 @@ async def _survey(stacks: Stacks, call: Call, loaded: Loaded, name: str, needed:
         known=frozenset(stack.disabled_services),
     )
     first = plan(stack.name, want, have, policy)
-    around = precheck.survey(stack, needed, have, policy, first, images, work)
+    around = precheck.survey(stack, needed, have, policy, first, images, work, want)
     scene = with_oneoff(around, name, call.options.text("name"), ports=call.options.flag("service_ports"))
     await tell(stacks, call, loaded, await judge(stacks.engine, scene))
     return Situation(stack, want, have, policy, images, work, first)

@@ -111,7 +111,7 @@ async def survey(stacks: Stacks, call: Call, loaded: Loaded, policy: Policy) -> 
     want = pins.want
     work = image_work(stack, names, images, image_policy(call.options), datetime.now(UTC))
     first = plan(stack.name, want, have, policy) if refusal is None else None
-    scene = precheck.survey(stack, names, have, policy, first, images, work)
+    scene = precheck.survey(stack, names, have, policy, first, images, work, want)
     findings = await judge(stacks.engine, scene, refusal)
     if first is None:
         await tell(stacks, call, loaded, findings)

@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from composer.engine.local.containers import Parts
+from composer.engine.local.containers.refusals import refusals
 from composer.engine.local.image.probe import probe
 from composer.engine.local.linux import paths
 from composer.engine.local.runtime.logs import DRIVERS
-from composer.engine.model.facts import Facts, Inquiry, PathFact
+from composer.engine.model.facts import Facts, Inquiry, PathFact, Refusal
 
 
 async def gather(about: Inquiry, parts: Parts) -> Facts:
@@ -31,7 +32,14 @@ async def gather(about: Inquiry, parts: Parts) -> Facts:
         volume_drivers=frozenset({"local"}),
         shared_ports=True,
         device_drivers=frozenset(),
+        refused=_refused(about, parts),
     )
+
+
+def _refused(about: Inquiry, parts: Parts) -> dict[str, tuple[Refusal, ...]]:
+    found = {name: refusals(parts, config) for name, config in about.containers.items()}
+    found |= {name: parts.networks.refusals(config) for name, config in about.networks.items()}
+    return {name: told for name, told in found.items() if told}
 
 
 def _look(wanted: Iterable[str]) -> dict[str, PathFact]:

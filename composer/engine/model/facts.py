@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from composer.engine.model.container import ContainerConfig
+from composer.engine.model.network import NetworkConfig
+
 # What is at a path. BENEATH_FILE: a part of the path is a file, so it cannot even be made. DANGLING: a link that leads to nothing.
 MISSING, FILE, DIRECTORY, DEVICE, OTHER = "missing", "file", "directory", "device", "other"
 BENEATH_FILE, DANGLING, UNREADABLE = "beneath-file", "dangling", "unreadable"
@@ -22,6 +25,7 @@ class Inquiry:
     """What is asked. ``ports``: ("tcp", 8080); ``hosts``: the host's addresses that they name. ``paths``: absolute. ``images``: (reference,
     platform), asked of their registries.
 
+    ``containers``, ``networks``: what is to be made, by a name that the answer has, too.
     ``subnets``: what networks that are to be made ask for; ``pools``: the IP versions (4, 6) of those that leave it to the engine, one
     entry each. ``leaving``: ids of networks that will be gone before.
     """
@@ -33,6 +37,8 @@ class Inquiry:
     subnets: tuple[str, ...] = ()
     pools: tuple[int, ...] = ()
     leaving: frozenset[str] = frozenset()
+    containers: Mapping[str, ContainerConfig] = field(default_factory=dict)
+    networks: Mapping[str, NetworkConfig] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +84,20 @@ class ImageFact:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why the engine would not make something, in its words."""
+
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """The answer. ``busy``: all ports in use, to find a free one near one that is taken. ``lowest_port``: the engine may have no lower one.
 
     ``rooms``: how many of the inquiry's ``pools`` the default pools can serve, by IP version; ``default_pools``: what they are.
     ``memory``: bytes; 0 is not known, as for ``cpus``. ``device_drivers``: what `gpus` can be asked of. ``shared_ports``: containers of one
-    service may hold a host port together.
+    service may hold a host port together. ``refused``: what the engine has against the inquiry's containers and networks.
     """
 
     holders: tuple[PortHolder, ...] | None = None
@@ -103,3 +117,4 @@ class Facts:
     volume_drivers: frozenset[str] | None = None
     device_drivers: frozenset[str] | None = None
     shared_ports: bool = False
+    refused: Mapping[str, tuple[Refusal, ...]] = field(default_factory=dict)

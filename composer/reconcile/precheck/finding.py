@@ -47,8 +47,15 @@ def _at(finding: Finding, tree: Node, *, planning: bool) -> Diagnostic:
     severity = finding.severity if planning or not finding.late else WARNING
     if not finding.path:
         return Diagnostic(finding.code, finding.message, hint=finding.hint or None, severity=severity)
-    node = locate_key(tree, finding.path) if finding.on_key else _deepest(tree, finding.path)
+    node = _key(tree, finding.path) if finding.on_key else _deepest(tree, finding.path)
     return node.diagnostic(finding.code, finding.message, hint=finding.hint, severity=severity)
+
+
+def _key(tree: Node, path: tuple[str | int, ...]) -> Node:
+    """The key of the last part of the path that is there."""
+    while len(path) > 1 and locate(tree, path) is locate(tree, path[:-1]):
+        path = path[:-1]
+    return locate_key(tree, path)
 
 
 def _deepest(tree: Node, path: tuple[str | int, ...]) -> Node:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from composer.engine.model import ContainerConfig, NetworkConfig
 from composer.engine.model.facts import Inquiry
+from composer.reconcile.model import Ref
 from composer.reconcile.precheck import paths, ports
 from composer.reconcile.precheck.scene import Scene
+from composer.reconcile.render import instantiate
 
 
 def inquiry(scene: Scene) -> Inquiry:
@@ -26,4 +29,21 @@ def inquiry(scene: Scene) -> Inquiry:
         subnets=tuple(pool.subnet for network in made for pool in network.ipam.config if pool.subnet),
         pools=tuple(versions),
         leaving=scene.gone,
+        containers=_containers(scene),
+        networks=_networks(scene),
     )
+
+
+def _containers(scene: Scene) -> dict[str, ContainerConfig]:
+    """One for each service of which a container is made."""
+    services = {service.name: scene.want.get(Ref("service", service.name)) for service in scene.made}
+    return {
+        str(resource.ref): instantiate(resource, 1, name, lender=lambda service: service, anonymous={})
+        for name, resource in services.items()
+        if resource is not None
+    }
+
+
+def _networks(scene: Scene) -> dict[str, NetworkConfig]:
+    found = {key: scene.want.get(Ref("network", scene.stack.networks[key].name)) for key in scene.networks}
+    return {f"network {key}": one.config for key, one in found.items() if one is not None and isinstance(one.config, NetworkConfig)}

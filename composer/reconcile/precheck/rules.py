@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from composer.reconcile.precheck.engine import check_engine
 from composer.reconcile.precheck.externals import check_externals
 from composer.reconcile.precheck.finding import Finding
 from composer.reconcile.precheck.images import check_images
@@ -33,4 +34,5 @@ def check(scene: Scene) -> list[Finding]:
     found: dict[Finding, None] = {}
     for rule in RULES:
         found.update(dict.fromkeys(rule(scene)))
+    found.update(dict.fromkeys(check_engine(scene, [finding.message for finding in found])))
     return list(found)[:MOST]

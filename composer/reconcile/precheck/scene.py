@@ -9,7 +9,7 @@ from functools import cached_property
 from composer.engine.model import Container, Image, Network
 from composer.engine.model.facts import Facts
 from composer.reconcile.images import Work
-from composer.reconcile.model import Live, Plan, Policy, Ref
+from composer.reconcile.model import Live, Plan, Policy, Ref, Resource
 from composer.spec.model import Service, Stack
 
 _LEAVING = frozenset({"stop", "remove"})
@@ -45,6 +45,7 @@ class Scene:
     scale: Mapping[str, int] = field(default_factory=dict)  # service -> how many containers it is to have
     images: Mapping[str, Image | None] = field(default_factory=dict)
     work: tuple[Work, ...] = ()
+    want: Mapping[Ref, Resource] = field(default_factory=dict)  # {} when it could not be rendered
     oneoff: str = ""
     oneoff_ports: bool = False
     engaged: Engaged = field(default_factory=Engaged)
@@ -88,12 +89,13 @@ def survey(
     plan: Plan | None,
     images: Mapping[str, Image | None] | None = None,
     work: Sequence[Work] = (),
+    want: Mapping[Ref, Resource] | None = None,
 ) -> Scene:
     """``plan`` None: none could be made, because the stack asks for what cannot be; then all that is chosen counts as made anew."""
     known = tuple(name for name in chosen if name in stack.services)
     scene = _planned(stack, known, have, plan) if plan is not None else _anew(stack, known, have, policy)
     scale = {name: policy.scale.get(name, stack.services[name].replicas) for name in known}
-    return replace(scene, scale=scale, images=images or {}, work=tuple(work))
+    return replace(scene, scale=scale, images=images or {}, work=tuple(work), want=want or {})
 
 
 def with_oneoff(scene: Scene, service: str, name: str, *, ports: bool) -> Scene:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from composer.engine.model import HealthConfig, Image, ProcessConfig
-from composer.engine.model.facts import Facts, ImageFact
+from composer.engine.model.facts import Facts, ImageFact, Refusal
 from composer.reconcile.model import Policy
 from tests.reconcile.precheck.cases import OLD, OTHER, Case, container, judge, live
 
@@ -53,6 +53,33 @@ MACHINE = [
         "services: {a: {image: bb, gpus: all}}",
         ['could not select device driver "" with capabilities: [[gpu]]'],
         Facts(device_drivers=frozenset()),
+    ),
+]
+
+REFUSED = [
+    Case(
+        "at its attribute",
+        "services: {a: {image: bb, ulimits: {nosuch: 1}}}",
+        ["2:27 error plan.refused: invalid ulimit type: nosuch | known are"],
+        Facts(refused={"service a": (Refusal("invalid ulimit type: nosuch", "known are nofile"),)}),
+    ),
+    Case(
+        "at the service when nobody wrote it",
+        "services: {a: {image: bb}}",
+        ["2:12 error plan.refused: no command specified"],
+        Facts(refused={"service a": (Refusal("no command specified"),)}),
+    ),
+    Case(
+        "of a network",
+        "services: {a: {image: bb, networks: [n]}}\nnetworks: {n: {driver_opts: {com.docker.network.x: y}}}",
+        ["3:16 error plan.refused: the network option com.docker.network.x is not supported"],
+        Facts(refused={"network n": (Refusal("the network option com.docker.network.x is not supported"),)}),
+    ),
+    Case(
+        "what a rule has found is said once",
+        "services: {a: {image: bb, mem_limit: 1k}}",
+        ["error plan.memory: Minimum memory limit allowed is 6MB"],
+        Facts(refused={"service a": (Refusal("Minimum memory limit allowed is 6MB"),)}),
     ),
 ]
 
@@ -120,6 +147,11 @@ WAITING = [
 
 @pytest.mark.parametrize("case", MACHINE, ids=lambda case: case.name)
 def test_machine(case: Case) -> None:
+    judge(case)
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
+def test_refused(case: Case) -> None:
     judge(case)
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from composer.engine.errors import Conflict, InvalidArgument, Unsupported
+from composer.engine.errors import Conflict, EngineError, InvalidArgument, Unsupported
 from composer.engine.filters import networks as filtering
 from composer.engine.filters.words import PREDEFINED, Filters, before, check, labels_match
 from composer.engine.local.events import event
@@ -29,7 +29,7 @@ from composer.engine.local.network.traffic import Traffic
 from composer.engine.local.state import State, Table
 from composer.engine.model import EndpointSettings, Event, Network, NetworkConfig, NetworkMember, PruneReport
 from composer.engine.model.facts import Facts as HostFacts
-from composer.engine.model.facts import Inquiry
+from composer.engine.model.facts import Inquiry, Refusal
 
 _DRIVERS = {"bridge": "bridge", "host": "host", "none": "null"}
 _PREDEFINED_ID = {name: (name.encode().hex() + "0" * 64)[:64] for name in PREDEFINED}
@@ -177,6 +177,14 @@ class LocalNetworks:
         """The network's part of `Engine.facts`. ``known``: is this the id of a container?"""
         rows = self._sandboxes.rows()
         return await survey(about, self._layout, self._kernel, list(self._networks), rows, self._bridges.is_own, known)
+
+    def refusals(self, config: NetworkConfig) -> tuple[Refusal, ...]:
+        """What `create` would refuse without looking at the host."""
+        try:
+            _check(config)
+        except EngineError as error:
+            return (Refusal(error.message, error.hint or ""),)
+        return ()
 
     async def remove(self, ref: str) -> None:
         """NotFound, Conflict (predefined, or a running container is in it)."""
