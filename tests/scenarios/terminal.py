@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +33,7 @@ class Terminal:
 
     layout: Layout
     directory: Path
+    variables: dict[str, str] = field(default_factory=dict)  # more of its environment
 
     @property
     def environment(self) -> dict[str, str]:
@@ -45,7 +46,7 @@ class Terminal:
             "NO_COLOR": "1",
         }
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("COMPOSE", "DOCKER"))}
-        return {**kept, **ours, "PWD": str(self.directory)}
+        return {**kept, **ours, **self.variables, "PWD": str(self.directory)}
 
     def stack(self, text: str, name: str = "stack.yml") -> Path:
         path = self.directory / name

@@ -11,6 +11,8 @@ from composer.daemon.gitops_api import GitopsApi
 from composer.daemon.logs import DaemonLog
 from composer.daemon.router import Route
 from composer.daemon.stack_api.healing import Healing
+from composer.daemon.stack_api.jobruns import JobRuns
+from composer.daemon.stack_api.jobs import Jobs
 from composer.daemon.stack_api.routes import routes
 from composer.daemon.stack_api.stacks import Place, Stacks
 from composer.daemon.stack_api.told import Told
@@ -65,16 +67,22 @@ class StackApi:
         mend = getattr(engine, "mend", None)
         told = Told(self.stacks, healing)
         self.controller = Controller(engine, healing.names, healing.heal, log, mend=mend, told=told, resync=resync)
+        self.jobs = self.stacks.jobs = Jobs(self.stacks, JobRuns(state, place.directory))
         self.gitops = GitopsApi(self.stacks, state, layout)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin to look after the stacks."""
         write_atomic(self.stacks.place.directory / ".boot", self.stacks.place.boot.encode())
-        self.stacks.changed = self.controller.after_command
+        self.stacks.changed = self._changed
         self.stacks.later, self.stacks.look_now = self.controller.look_later, self.controller.look_now
         await self.gitops.start()
         self._task = asyncio.create_task(self.controller.run())
+        self.jobs.start()
+
+    def _changed(self, name: str, failed: frozenset[str]) -> None:
+        self.controller.after_command(name, failed)
+        self.jobs.look()
 
     def routes(self) -> list[Route]:
         return [*routes(self.stacks), *self.gitops.routes()]
@@ -86,4 +94,5 @@ class StackApi:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         await self.gitops.close()
+        await self.jobs.close()
         await self.stacks.close()

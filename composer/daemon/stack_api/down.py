@@ -25,6 +25,8 @@ async def down(stacks: Stacks, call: Call) -> Line:
     about = await subject(stacks, call)
     async with stacks.turns.take(about.name, "down", blocked=call.blocked):
         await _forget(stacks, call, about)
+        if stacks.jobs is not None:
+            await stacks.jobs.stop_all(about.name, about.services if about.named else None)
         have = await about.look(stacks)
         plan = plan_down(about.name, have, _going(about, call))
         outcomes = await apply(stacks.engine, call, about.name, plan, about.want, have)
@@ -64,9 +66,9 @@ async def _forgotten(stacks: Stacks, call: Call, name: str) -> None:
     try:
         await stacks.revisions.forget(name)
         await stacks.store.forget(name)
+        await stacks.isolation.forget(name)
     except Unavailable as error:
         call.warn(f"{error.message}; the stack is down, but its files are still remembered: run `down` again when there is room")
-        await stacks.isolation.forget(name)
 
 
 async def _remove_images(stacks: Stacks, call: Call, about: Subject, rmi: str) -> None:

@@ -8,7 +8,23 @@ from typing import Any
 from composer.daemon.request import Request
 from composer.daemon.response import NDJSON, Answer, Response, encode
 from composer.daemon.router import Route
-from composer.daemon.stack_api import bootstrap, config, down, images, listing, logs, operate, run, sync, up, waiting, watching
+from composer.daemon.stack_api import (
+    bootstrap,
+    config,
+    down,
+    drift,
+    images,
+    jobverbs,
+    listing,
+    logs,
+    operate,
+    run,
+    sync,
+    up,
+    waiting,
+    watching,
+    why,
+)
 from composer.daemon.stack_api.history import diff, history, rollback
 from composer.daemon.stack_api.stacks import Stacks, Verb
 from composer.engine.errors import NotFound
@@ -40,6 +56,12 @@ VERBS: dict[str, Verb] = {
     "wait": waiting.wait,
     "watching": watching.watching,
     "logs": logs.logs,
+    "drift": drift.drift,
+    "why": why.why,
+    "jobs": jobverbs.jobs,
+    "jobs_history": jobverbs.history,
+    "jobs_run": jobverbs.run,
+    "jobs_logs": jobverbs.logs,
 }
 
 

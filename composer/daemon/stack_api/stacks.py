@@ -25,6 +25,9 @@ from composer.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ComposerError, Spe
 from composer.reconcile.execute import Cancelled
 from composer.reconcile.render import Site
 
+if TYPE_CHECKING:
+    from composer.daemon.stack_api.jobs import Jobs
+
 Verb = Callable[["Stacks", Call], Coroutine[Any, Any, Line | None]]
 _END: Line = {}
 _MANY = 1000  # lines that may wait for a slow client
@@ -80,11 +83,12 @@ class Stacks:
         self.seal = Seal(place.directory.parent / KEY_FILE)
         self.loader = Loader(self._site, self.seal.open)
         self.journal = Journal(state)
+        self.isolation = Isolation(state, engine)
         self.revisions = Revisions(state, place.directory)
         self.turns = Turns()
         self.changed: Callable[[str, frozenset[str]], None] = _nobody  # the controller, when there is one
         self.later: Callable[[str, float], None] = _never
-        self.isolation = Isolation(state, engine)
+        self.jobs: Jobs | None = None  # the scheduled services, when the daemon runs them
         self.look_now: Callable[[str], Coroutine[Any, Any, None]] = _nothing
         self._tasks: set[asyncio.Task[None]] = set()
 

@@ -16,6 +16,8 @@ from composer.reconcile.rollout.rules import rollout_of, shares_ports
 from composer.spec.model import Network, Service, Stack, Volume
 from composer.spec.normal import service_hash
 
+SCHEDULED = "x-schedule"  # of a service that runs by the clock (`spec.schedule`): `up` makes no container of it
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -106,7 +108,7 @@ def _service(stack: Stack, site: Site, service: Service) -> Resource:
     )
     replicas = Replicas(
         template,
-        scale=service.replicas,
+        scale=0 if SCHEDULED in service.extensions else service.replicas,
         container_name=service.container_name,
         networks=tuple(template.networking_config.endpoints_config),
         volumes=stored.volumes,
