@@ -201,7 +201,12 @@ class Steps:
         service = self._want[Ref("service", action.service)]
         wish = service.replicas.template.networking_config.endpoints_config[action.condition]
         wish = wish.replace(aliases=(action.ref.name, *wish.aliases))
-        await self._engine.networks.connect(action.condition, self._id(action), wish)
+        networks, ident = self._engine.networks, self._id(action)
+        try:
+            await networks.connect(action.condition, ident, wish)
+        except Conflict:  # it did not run while the network of that name was taken away and made again: its place is in the old one
+            await networks.disconnect(action.condition, ident, force=True)
+            await networks.connect(action.condition, ident, wish)
 
     async def _update_container(self, action: Action) -> None:
         host = self._want[Ref("service", action.service)].replicas.template.host_config
