@@ -14,7 +14,7 @@ from composer.daemon.stack_api.loader import Loaded
 from composer.daemon.stack_api.stacks import Stacks
 from composer.engine.interface import Engine
 from composer.errors import ComposerError, Diagnostic
-from composer.reconcile.precheck import Engaged, Finding, Scene, check, diagnostics, inquiry, refusals, refused
+from composer.reconcile.precheck import Engaged, Finding, Scene, check, diagnostics, inquiry, lacks_images, refusals, refused
 
 
 class Refused(ComposerError):
@@ -29,7 +29,9 @@ async def judge(engine: Engine, scene: Scene, refusal: ComposerError | None = No
         facts, containers, networks = await asyncio.gather(
             engine.facts(inquiry(scene)), engine.containers.list(all=True), engine.networks.list()
         )
-        scene = scene.knowing(facts, Engaged(containers, networks))
+        images = await engine.images.list() if lacks_images(scene) else ()
+        tags = [tag for image in images for tag in image.repo_tags]
+        scene = scene.knowing(facts, Engaged(containers, networks, tags))
     found = check(scene)
     if refusal is not None:
         told = [*refusals(scene)]

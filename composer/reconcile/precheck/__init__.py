@@ -8,9 +8,10 @@
 from __future__ import annotations
 
 from composer.reconcile.precheck.finding import Finding, diagnostics
+from composer.reconcile.precheck.images import lacks_images
 from composer.reconcile.precheck.inquiry import inquiry
 from composer.reconcile.precheck.refusals import refusals, refused
 from composer.reconcile.precheck.rules import check
 from composer.reconcile.precheck.scene import Engaged, Scene, survey, with_oneoff
 
-__all__ = ["Engaged", "Finding", "Scene", "check", "diagnostics", "inquiry", "refusals", "refused", "survey", "with_oneoff"]
+__all__ = ["Engaged", "Finding", "Scene", "check", "diagnostics", "inquiry", "lacks_images", "refusals", "refused", "survey", "with_oneoff"]

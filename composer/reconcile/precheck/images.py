@@ -8,6 +8,7 @@ from composer.engine.model.facts import ABSENT, DENIED, SLOW, UNREACHABLE
 from composer.reconcile.precheck.finding import WARNING, Finding
 from composer.reconcile.precheck.scene import Scene
 from composer.reconcile.render import image_of
+from composer.spec.problems import did_you_mean
 
 _HINTS = {
     ABSENT: "check its name and tag, build it, or load it: composer image load -i FILE",
@@ -25,7 +26,7 @@ def check_images(scene: Scene) -> Iterator[Finding]:
             continue
         place = ("services", item.service.name, "image")
         if fact.kind in _HINTS:
-            yield Finding(f"plan.image-{fact.kind}", fact.reason, place, _HINTS[fact.kind])
+            yield Finding(f"plan.image-{fact.kind}", fact.reason, place, _hint(scene, item.image, _HINTS[fact.kind]))
         elif fact.kind == SLOW:
             message = f"the registry of {item.image} does not say whether it has it: {fact.reason}"
             yield Finding("plan.image-slow", message, place, "the pull may fail", severity=WARNING)
@@ -33,4 +34,14 @@ def check_images(scene: Scene) -> Iterator[Finding]:
         name = image_of(scene.stack, service)
         if name in scene.images and scene.images[name] is None and name not in coming and service.provider is None:
             hint = "build it (leave out --no-build)" if service.build is not None else "pull it, build it, or load it from a file"
-            yield Finding("plan.image-missing", f"No such image: {name}", ("services", service.name, "image"), hint)
+            yield Finding("plan.image-missing", f"No such image: {name}", ("services", service.name, "image"), _hint(scene, name, hint))
+
+
+def lacks_images(scene: Scene) -> bool:
+    """Whether an image is missing, so that the names of those that are here are of interest."""
+    return any(image is None for image in scene.images.values())
+
+
+def _hint(scene: Scene, name: str, otherwise: str) -> str:
+    similar = did_you_mean(name if ":" in name else f"{name}:latest", scene.engaged.tags)
+    return f"{similar} or {otherwise}" if similar else otherwise

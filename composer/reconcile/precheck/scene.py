@@ -17,10 +17,11 @@ _LEAVING = frozenset({"stop", "remove"})
 
 @dataclass(frozen=True)
 class Engaged:
-    """What the engine has at this moment, of all stacks: one listing each."""
+    """What the engine has at this moment, of all stacks: one listing each. ``tags``: names of images, when one is missing."""
 
     containers: Sequence[Container] = ()
     networks: Sequence[Network] = ()
+    tags: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

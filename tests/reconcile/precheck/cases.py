@@ -39,6 +39,7 @@ class Case:
     policy: Policy = field(default_factory=Policy)
     files: dict[str, Content] = field(default_factory=dict)
     pull: str = ""
+    tags: tuple[str, ...] = ()
 
 
 def request_of(case: Case) -> Request:
@@ -57,7 +58,7 @@ def found_by(case: Case, *, planning: bool = True) -> list[Diagnostic]:
     scene = survey(stack, names, have, case.policy, plan("p", want, have, case.policy), case.images, work)
     tree = marked(request)
     assert tree is not None
-    return diagnostics(check(scene.knowing(case.facts, Engaged(case.containers, case.networks))), tree, planning=planning)
+    return diagnostics(check(scene.knowing(case.facts, Engaged(case.containers, case.networks, case.tags))), tree, planning=planning)
 
 
 def container(ident: str, name: str, project: str = "", service: str = "", **state: Any) -> Container:

@@ -66,6 +66,14 @@ IMAGES = [
         images={"reg/x:1": None},
     ),
     Case(
+        "one of a similar name is here",
+        "services: {a: {image: regx}}",
+        ["manifest for regx:latest not found | did you mean 'reg-x:latest'? or check its name"],
+        Facts(images={"regx": ImageFact("absent", "manifest for regx:latest not found")}),
+        images={"regx": None},
+        tags=("reg-x:latest", "bb:latest"),
+    ),
+    Case(
         "login",
         PULL,
         ["error plan.image-denied: pull access denied | log in"],
