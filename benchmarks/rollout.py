@@ -3,7 +3,7 @@
     python benchmarks/rollout.py [--deploys 20] [--rate 500] [--replicas 3] [--server graceful|naive] [--json FILE]
 
 Two rounds, one with connections that are kept alive, one with a connection for each request; then a revision that never becomes healthy.
-A request that gets no answer in 30 seconds or a wrong one, and a connection that is reset or refused, is an error. The rate is what is aimed
+A request that gets no answer in 30 seconds or a wrong one, and a connection that is reset or refused, is an error. The rate is aimed
 at; ``rate`` in the results is what a busy machine has let through.
 The service is python's asyncio from the host (mounted read-only into a busybox image), on an engine of its own: nothing else is touched.
 Needs root, /usr/bin/python3 and busybox-static.

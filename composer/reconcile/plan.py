@@ -151,13 +151,20 @@ class _Planner:
         if rolled is not None and fate.number in rolled.numbers:
             return
         if fate.verb == REMOVE and fate.live is not None:
-            self._remove(fate.live, fate.cause)
+            self._remove(fate.live, fate.cause, self._retirement(service, fate.live, fate.cause))
         elif fate.verb == CREATE:
             self.draft.add(self._creation(service, fate))
         elif fate.verb == REPLACE and fate.live is not None:
             self._replace(service, fate, fate.live)
         elif fate.live is not None:
             self._amend(service, fate, fate.live)
+
+    def _retirement(self, service: Resource, live: Live, cause: str) -> list[str]:
+        """A replica that goes for good lets its connections end first, where the service cares for that and others carry on."""
+        stays = any(fate.verb != REMOVE for fate in self.fates[service.ref.name])
+        if service.replicas.rollout is None or not live.running or not stays:
+            return []
+        return [self.draft.add(Action("retire", live.ref, cause, id=live.id, service=live.service, number=live.number))]
 
     def _is_rolled(self, service: Resource) -> bool:
         """Whether its replacement goes by its `update_config`: not where namespaces or volumes are shared, nor where its network goes."""

@@ -88,16 +88,16 @@ class Steps:
         config = instantiate(service, action.number, name, lender=self._lender, anonymous=action.anonymous, replaces=action.old)
         made = await self._engine.containers.create(config, f"{action.old[:12]}_{name}" if action.old else name)
         self._ids[action.service, action.number] = made.id
-        await self._share(service)
 
-    async def _share(self, service: Resource) -> None:
-        """Replicas hold their host ports together; so does who comes with a rollout beside the old one."""
-        name, replicas = service.ref.name, service.replicas
-        together = [ident for (owner, _), ident in self._ids.items() if owner == name]
+    async def _share(self, service: Resource | None) -> None:
+        """With an `update_config`, replicas hold their host ports together; else the second one is refused."""
         traffic = traffic_of(self._engine)
-        if traffic is None or not replicas.group or not replicas.host_ports or (len(together) < 2 and replicas.rollout is None):
+        if service is None or traffic is None or service.replicas.rollout is None:
             return
-        for ident in together:
+        replicas = service.replicas
+        if not replicas.group or not replicas.host_ports:
+            return
+        for ident in [ident for (owner, _), ident in self._ids.items() if owner == service.ref.name]:
             try:
                 await traffic.share(ident, replicas.group)
             except NotFound:
@@ -141,6 +141,7 @@ class Steps:
 
     async def _start_container(self, action: Action) -> None:
         ident = self._id(action)
+        await self._share(self._want.get(Ref("service", action.service)))
         await self._engine.containers.start(ident)
         await self._post_start(action, ident)
 

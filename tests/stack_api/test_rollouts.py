@@ -164,6 +164,16 @@ def test_stop_first_and_all_at_once(tmp_path: Path) -> None:
     rollout(tmp_path, work)
 
 
+def test_a_replica_that_is_not_needed_any_more_is_drained(tmp_path: Path) -> None:
+    async def work(client: Client) -> None:
+        await client.ok("scale", scale={"web": 1})
+        said = client.said()
+        assert said.index("Container p-web-2 Drained") < said.index("Container p-web-2 Stopping")
+        assert await versions(client) == {"p-web-1": "1"}
+
+    rollout(tmp_path, work)
+
+
 def test_rollback_and_diff(tmp_path: Path) -> None:
     async def work(client: Client) -> None:
         client.text = text("2")
@@ -242,12 +252,14 @@ def test_a_rollout_that_was_cut_off_is_finished_by_the_controller(tmp_path: Path
     rollout(tmp_path, work)
 
 
-def test_replicas_share_a_host_port_without_update_config(tmp_path: Path) -> None:
+def test_replicas_share_a_host_port_by_update_config_only(tmp_path: Path) -> None:
     async def run() -> None:
         async with daemon(tmp_path, "services: {web: {image: nginx, ports: ['8080:80'], scale: 3}}") as client:
+            refused = await client.call("up")
+            assert refused["exit"] == 1
+            client.text = "services: {web: {image: nginx, ports: ['8080:80'], scale: 3, deploy: {update_config: {}}}}"
             await client.ok("up")
+            assert set((await client.states()).values()) == {"running"}
             assert len(await client.ids()) == 3
-            await client.ok("scale", scale={"web": 4})
-            assert len(await client.ids()) == 4
 
     asyncio.run(run())
