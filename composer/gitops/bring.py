@@ -133,26 +133,27 @@ class Bringing:
         if objection:
             await self._refuse(app, commit, objection, order, begun)
             return
-        before = app
+        before = replace(app, stack=wish.stack.name)
         app = replace(app, stack=wish.stack.name, applied=commit, phase=SYNCING, message="", since=begun, secrets=bool(wish.layout.secrets))
         app = replace(app, content=tuple(dict.fromkeys((*app.content, *wish.layout.trees, *wish.layout.secrets))))
         await self._mirror.keep(_ref(spot, "applied"), commit)
         await self._notes.keep(app)
         if not back:
             await self._notes.announce(Event(begun, SYNCING, app.stack, commit, cause=order.cause))
-        result = await self._up(wish, order)
-        if result.cut and not result.ok and not back:
+        cut = asyncio.Event() if back else order.cut  # going back is not cut: what comes next begins from there
+        result = await self._up(wish, cut)
+        if result.cut and not result.ok:
             await self._notes.keep(replace(app, message="a newer commit came"))
             return
-        if result.invalid:
+        if (result.invalid or result.passing) and not back:
             await self._notes.keep(before)
-            await self._refuse(before, commit, result.message or "\n".join(result.said), order, begun)
+            await self._refuse(before, commit, result.message or "\n".join(result.said), order, begun, again=result.passing)
             return
         why = "" if result.ok else result.message or "\n".join(result.said) or "it could not be brought up"
         if not why:
             app = replace(app, phase=GATING, revision=self._ground.stacks.revision(app.stack))
             await self._notes.keep(app)
-            why = await Gate(self._ground.stacks, app.stack).passed(self._notes.source.gate, asyncio.Event() if back else order.cut)
+            why = await Gate(self._ground.stacks, app.stack).passed(self._notes.source.gate, cut)
         if why == "cut":
             await self._notes.keep(replace(app, message="a newer commit came"))
         elif why:
@@ -184,9 +185,9 @@ class Bringing:
             return ""
         return "the stack has no services: what runs stays (--allow-empty lets a commit remove all)"
 
-    async def _up(self, wish: Desired, order: Order) -> Result:
+    async def _up(self, wish: Desired, cut: asyncio.Event) -> Result:
         try:
-            result = await self._ground.stacks.up(wish.project, prune=self._notes.source.prune, build=wish.builds, cut=order.cut)
+            result = await self._ground.stacks.up(wish.project, prune=self._notes.source.prune, build=wish.builds, cut=cut)
         except ComposerError as error:
             result = Result(False, error.message)
         return replace(
@@ -198,10 +199,14 @@ class Bringing:
 
     # How it ends.
 
-    async def _refuse(self, app: App, commit: str, why: str, order: Order, begun: float) -> None:
-        """Nothing was touched: what runs stays, the commit is quarantined."""
+    async def _refuse(self, app: App, commit: str, why: str, order: Order, begun: float, *, again: bool = False) -> None:
+        """Nothing was touched: what runs stays. The commit is quarantined, unless it is tried ``again`` at the next look (an image that is
+        not pushed yet, a port that another program has)."""
         why = self._mask.hide(why)[:_LONGEST]
-        app = replace(app.quarantined(commit, why), phase=REFUSED, message=f"commit {commit[:12]} is refused: {why}", since=begun)
+        message = f"commit {commit[:12]} is refused{', and tried again' if again else ''}: {why}"
+        if again and app.message == message:
+            return  # said already
+        app = replace(app if again else app.quarantined(commit, why), phase=REFUSED, message=message, since=begun)
         await self._notes.keep(app)
         await self._event("refused", app, commit, why, order, begun)
 

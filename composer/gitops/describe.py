@@ -32,7 +32,7 @@ def describe(row: Row, now: float, next_look: float, busy: bool) -> dict[str, An
         "problem": standing.problem,
         "problem_kind": standing.problem_kind,
         "problem_since": standing.problem_since,
-        "stacks": [_app(app, standing.accepted) for _, app in sorted(row.apps.items())],
+        "stacks": [_app(app, standing.accepted, source.name) for _, app in sorted(row.apps.items())],
     }
     if row.suspension is not None:
         found["suspended"] = {"reason": row.suspension.reason, "since": row.suspension.since, "until": row.suspension.until}
@@ -52,9 +52,9 @@ def state(row: Row) -> str:
     return "synced" if row.apps else "new"
 
 
-def _app(app: App, accepted: str) -> dict[str, Any]:
+def _app(app: App, accepted: str, source_name: str) -> dict[str, Any]:
     return {
-        "stack": app.stack or app.folder,
+        "stack": app.stack or app.folder or source_name,
         "folder": app.folder,
         "phase": app.phase,
         "commit": app.applied,

@@ -13,7 +13,7 @@ from composer.engine.errors import Conflict, InvalidArgument, NotFound
 from composer.engine.local.files import remove_tree
 from composer.engine.local.state import State
 from composer.gitops.describe import describe, describe_event
-from composer.gitops.errors import Refused
+from composer.gitops.errors import Refused, RemoteLost
 from composer.gitops.follow import Follower, Wish
 from composer.gitops.git.remote import secret
 from composer.gitops.ground import Ground
@@ -26,7 +26,7 @@ from composer.gitops.read import source_of
 from composer.gitops.report import Reporter
 from composer.gitops.secrets import opener
 from composer.gitops.store import Store, new_secret
-from composer.gitops.webhook import BODY_MAX, Rate, about, verify
+from composer.gitops.webhook import BODY_MAX, HookRefused, Rate, about, verify
 
 _HOOKS_A_SECOND, _HOOKS_AT_ONCE = 2.0, 20  # of one source
 _LAST_REPORTS = 3.0  # seconds for what is still to be told when the daemon ends
@@ -101,7 +101,7 @@ class Fleet:
 
     # What is asked.
 
-    async def add(self, wanted: Mapping[str, Any], *, replace_: bool = False, hook: bool = False) -> dict[str, Any]:
+    async def add(self, wanted: Mapping[str, Any], *, replace_: bool = False, hook: bool = False, wait: bool = True) -> dict[str, Any]:
         """Follow it from now on; the first look is made at once. ``hook``: make a secret for webhooks, which is told in the answer this
         once. Conflict: there is one of that name."""
         source = source_of(wanted, self.ground.clock())
@@ -125,7 +125,8 @@ class Fleet:
         await self.store.keep(row)
         follower = self._follow(source.name)
         self.run()
-        await follower.sync(Wish("by hand"))
+        if wait:
+            await follower.sync(Wish("by hand"))
         return {**self.status(source.name), **({"webhook_secret": made} if made else {})}
 
     async def remove(self, name: str, *, down: bool = False, volumes: bool = False) -> dict[str, Any]:
@@ -149,13 +150,16 @@ class Fleet:
             await asyncio.to_thread(release, self.ground.run)
             await asyncio.to_thread(remove_tree, self.ground.root / name)
         await self.store.forget(name)
-        return {"name": name, "removed": gone, "note": kept}
+        return {"name": name, "removed": gone, "kept": [app.stack for app in row.apps.values() if app.stack not in gone], "note": kept}
 
-    async def sync(self, name: str, wish: Wish, *, volumes: bool = False) -> dict[str, Any]:
-        """Look now, and wait until what comes of it has ended. ``volumes``: remove the volumes that left the file."""
+    async def sync(self, name: str, wish: Wish, *, volumes: bool = False, wait: bool = True) -> dict[str, Any]:
+        """Look now, and ``wait`` until what comes of it has ended. ``volumes``: remove the volumes that left the file."""
         row = self._row(name)
         if row.suspension is not None and not self._expired(row.suspension):
             raise Conflict(f"{name} is suspended: {row.suspension.reason or 'no reason given'}", hint=f"composer gitops resume {name}")
+        if not wait:
+            self._followers[name].wake(wish)
+            return self.status(name)
         await self._followers[name].sync(wish)
         if volumes:
             for app in self._row(name).apps.values():
@@ -201,7 +205,7 @@ class Fleet:
             self._rate.take(name)
             outcome = "refused"
             data = await body(BODY_MAX)
-            verify(headers, data, await asyncio.to_thread(secret, row.source.hook_secret_file), self.ground.clock())
+            verify(headers, data, await self._hook_secret(row.source), self.ground.clock())
             verdict = about(headers, data, row.source.ref)
             outcome = "accepted" if verdict.looks else "ignored"
         finally:
@@ -209,6 +213,13 @@ class Fleet:
         if verdict.looks:
             self._followers[name].wake(Wish("webhook"))
         return verdict.text
+
+    async def _hook_secret(self, source: Source) -> str:
+        try:
+            return await asyncio.to_thread(secret, source.hook_secret_file)
+        except RemoteLost as error:  # where it lies is no stranger's business
+            self.ground.log.error("a webhook cannot be checked", source=source.name, error=error.message)
+            raise HookRefused("the webhook cannot be checked now") from error
 
     def names(self) -> list[str]:
         return self.store.names()

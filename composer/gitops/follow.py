@@ -23,7 +23,7 @@ from composer.gitops.git.tree import Tree
 from composer.gitops.git.verify import Signers, signed_by
 from composer.gitops.ground import Ground
 from composer.gitops.mask import Mask
-from composer.gitops.model import HELD, REFUSED, App, Event, Row, Source, Standing
+from composer.gitops.model import HELD, REFUSED, WAITING, App, Event, Row, Source, Standing
 from composer.gitops.opened import Open
 from composer.gitops.stacks import VANISHED, Spot, spots
 from composer.gitops.store import Store
@@ -31,6 +31,7 @@ from composer.gitops.window import opens, window
 
 JITTER = 0.2  # of the interval, up or down
 _SOON = 5.0  # seconds: a pass that broke off is tried again then, or after the interval when that is shorter
+_RETRY = 60.0  # seconds: what may go away by itself is looked at again, also without an interval
 _WINDOW_LOOK = 30.0
 
 
@@ -181,6 +182,11 @@ class Follower:
             interval *= 1 + random.uniform(-JITTER, JITTER)
         if row.suspension is not None and row.suspension.until:
             interval = min(interval, max(0.05, row.suspension.until - now))
+        if any(app.phase == WAITING for app in row.apps.values()):
+            interval = min(interval, _SOON)
+        again = any(app.phase == REFUSED and row.standing.accepted not in app.bad for app in row.apps.values())
+        if again or row.standing.problem_kind in _PASSING:
+            interval = min(interval, _RETRY)
         if any(app.phase == HELD for app in row.apps.values()):
             moment = opens([window(text) for text in row.source.windows], now)
             interval = min(interval, _WINDOW_LOOK if moment is None else max(0.05, moment - now))
@@ -366,4 +372,5 @@ class Follower:
         sweep(self.places.secrets, wanted)
 
 
+_PASSING = ("remote lost", "failed", "git missing")
 _OWN = ("remote lost", "ref gone", "rewritten", "too big", "vanished", "git missing")

@@ -21,6 +21,7 @@ class Result:
     did: tuple[str, ...] = ()
     cut: bool = False  # ended early because it was told to
     invalid: bool = False  # the files are wrong: trying again changes nothing
+    passing: bool = False  # refused before anything was touched, for what the machine or a registry is like now
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,15 @@ def commit(
     return step
 
 
+def image(name: str) -> Step:
+    """The image is there from now on."""
+
+    async def step(scene: Scene) -> None:
+        scene.daemon.engine.add_image(name)
+
+    return step
+
+
 def git(*words: str, key: str = "") -> Step:
     async def step(scene: Scene) -> None:
         scene.repo.git(*(signing(scene.key(key)) if key else ()), *words)

@@ -144,7 +144,9 @@ async def _answer(fleet: Fleet, verb: str, name: str, body: dict[str, Any]) -> A
     options = Options(body)
     match verb:
         case "add":
-            return await fleet.add(_object(body, "source"), replace_=options.flag("replace"), hook=options.flag("hook"))
+            return await fleet.add(
+                _object(body, "source"), replace_=options.flag("replace"), hook=options.flag("hook"), wait=not options.flag("detach")
+            )
         case "ls":
             return [fleet.status(one) for one in fleet.names()]
         case "status":
@@ -153,7 +155,7 @@ async def _answer(fleet: Fleet, verb: str, name: str, body: dict[str, Any]) -> A
             wish = Wish(
                 "by hand", options.flag("retry"), options.flag("accept_rewrite"), options.flag("anytime"), options.flag("allow_empty")
             )
-            return await fleet.sync(name, wish, volumes=options.flag("prune_volumes"))
+            return await fleet.sync(name, wish, volumes=options.flag("prune_volumes"), wait=not options.flag("detach"))
         case "suspend":
             return await fleet.suspend(name, options.text("reason"), options.seconds("seconds") or 0.0)
         case "resume":

@@ -9,6 +9,7 @@ from typing import Any
 
 from composer.daemon.stack_api.call import Call, Line
 from composer.daemon.stack_api.down import down
+from composer.daemon.stack_api.precheck import Refused
 from composer.daemon.stack_api.stacks import Stacks, Verb
 from composer.daemon.stack_api.store import RUNNING
 from composer.daemon.stack_api.up import plan_verb, up
@@ -116,7 +117,8 @@ def _result(lines: list[Line], cancelled: bool) -> Result:
         if line.get("kind") == "progress" and line.get("done") and str(line.get("status")) in _DONE
     )
     code = int(last.get("exit", EXIT_INTERRUPTED))
-    message = str(last.get("message") or "")
-    if last.get("hint"):
+    found = [str(line.get("text", "")) for line in lines if line.get("kind") == "diagnostic" and line.get("severity") == "error"]
+    message = "\n".join([*filter(None, [str(last.get("message") or "")]), *found] if code else [])
+    if code and last.get("hint"):
         message += f" (hint: {last['hint']})"
-    return Result(code == 0, message, said, did, cut=cancelled, invalid=code == EXIT_USAGE)
+    return Result(code == 0, message, said, did, cut=cancelled, invalid=code == EXIT_USAGE, passing=last.get("code") == Refused.code)

@@ -55,16 +55,17 @@ REPORT_URLS = {"github": "https://api.github.com", "gitlab": "https://gitlab.com
 @click.option("--notify", multiple=True, metavar="URL", help="Send each event there as JSON.")
 @click.option("--notify-secret-file", default="", metavar="FILE", help="Secret that these are signed with.")
 @click.option("--max-size", default="1g", metavar="SIZE", help="Largest repository (1g).")
+@click.option("-d", "--detach", is_flag=True, help="Do not wait for the first commit to be up.")
 @click.option("--replace", is_flag=True, help="Replace a source of that name; its stacks run on.")
 def add(name: str, **flags: Any) -> int:
     """Follow a repository: bring its stack up, and each later commit."""
     application = app()
-    body = {"source": source(application, name, flags), "replace": flags["replace"], "hook": flags["webhook"]}
+    body = {"source": source(application, name, flags), "replace": flags["replace"], "hook": flags["webhook"], "detach": flags["detach"]}
     one = application.client.post("/composer/v1/gitops/add", body)
     show_status(one)
     if secret := one.get("webhook_secret"):
         click.echo(f"webhook: POST to /hooks/{name} at the address of `composer gitops listen`, signed with the secret\n{secret}")
-    return 0 if ended_well(one) else 1
+    return 0 if flags["detach"] or ended_well(one) else 1
 
 
 def source(application: App, name: str, flags: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,8 @@ def rm(names: tuple[str, ...], down: bool, volumes: bool) -> None:
         raise click.UsageError("--volumes goes with --down")
     for name in names:
         found = app().client.post("/composer/v1/gitops/rm", {"name": name, "down": down, "volumes": volumes})
-        gone = f"; removed: {', '.join(found['removed'])}" if found["removed"] else "; its stacks run on" if not down else ""
+        gone = f"; removed: {', '.join(found['removed'])}" if found["removed"] else ""
+        gone += f"; running on: {', '.join(found['kept'])}" if any(found["kept"]) else ""
         click.echo(f"{name} is not followed any more{gone}")
         if found["note"]:
             click.echo(f"  {found['note']}", err=True)
