@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from composer.cli.app import App
 from composer.cli.containers import of_project
 from composer.cli.logs import LogPrinter, Wanted
@@ -139,10 +141,15 @@ class Foreground:
 
     def _register(self, services: dict[str, Any]) -> None:
         """All that will speak, so that the prefixes are aligned from the first line on."""
+        names: list[str] = []
         for name in sorted(self.follower.shown or ()):
             service = services[name]
             given = service.get("container_name")
-            self.follower.printer.register([given] if given else [f"{name}-{number + 1}" for number in range(service.get("scale") or 1)])
+            scale = self.options["scale"].get(name, service.get("scale"))
+            names += [given] if given else [f"{name}-{number + 1}" for number in range(1 if scale is None else scale)]
+        self.follower.printer.register(names)
+        if names:
+            click.echo(f"Attaching to {', '.join(names)}")
 
     def _pump(self, events: Events) -> None:
         while not self._finished():

@@ -39,9 +39,10 @@ class Wanted:
 
 
 class LogPrinter:
-    """Lines to stdout, those of stderr to stderr, each behind its container's prefix."""
+    """Lines to stdout, those of stderr to stderr (``apart``; else to stdout, too), each behind its container's prefix."""
 
-    def __init__(self, console: Console, *, prefix: bool = True, colour: bool = True, timestamps: bool = False) -> None:
+    def __init__(self, console: Console, *, prefix: bool = True, colour: bool = True, timestamps: bool = False, apart: bool = True) -> None:
+        self.apart = apart
         self.prefix = prefix
         self.colour = colour and console.colours(1)
         self.timestamps = timestamps
@@ -61,7 +62,7 @@ class LogPrinter:
         if head and self.colour:
             head = f"{self.colours[container]}{head}{RESET}"
         stamp = line.time + b" " if self.timestamps else b""
-        file = sys.stderr if line.stream == 2 else sys.stdout
+        file = sys.stderr if line.stream == 2 and self.apart else sys.stdout
         file.buffer.write(head.encode() + stamp + line.text + b"\n")
 
     def say(self, container: str, text: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from composer.errors import UsageError
+
 
 def ago(seconds: float) -> str:
     """How long that is (go-units HumanDuration), e.g. ``About a minute``."""
@@ -97,4 +99,10 @@ def parse_time(text: str) -> str:
     try:
         return repr(float(text))
     except ValueError:
+        pass
+    try:
         return repr(unix(text if "T" in text else text + "T00:00:00"))
+    except ValueError:
+        raise UsageError(
+            f"failed to parse value as time or duration: {text!r}", hint="as in 10m, 2024-01-02, 2024-01-02T13:23:37Z or 1704202017"
+        ) from None

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import select
+import sys
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from composer.cli.client import Client
+from composer.cli.client import ApiError, Client
 from composer.cli.containers import NUMBER, ONEOFF, PROJECT, SERVICE, short_name
 from composer.cli.logs import LogPrinter, LogStream, Wanted, after, open_logs
 
@@ -110,7 +111,13 @@ class Follower:
         again = after(self.last.get(key, b""))
         how = wanted or (Wanted(follow=self.wanted.follow, since=again) if again else self.wanted)
         self.printer.register([name])
-        stream = open_logs(self.client, row, how)
+        try:
+            stream = open_logs(self.client, row, how)
+        except ApiError as error:
+            if error.status not in (400, 501):
+                raise
+            sys.stderr.write(f'Can\'t retrieve logs for "{name}": {error.message}\n')  # driver none
+            return
         self.streams[key] = stream
         self.loop.add(stream, lambda: self._ready(key, stream))
         self._print(stream, list(stream.cut(stream.reply.drain())))
@@ -149,8 +156,6 @@ class Follower:
 
     def _comes_back(self, key: str) -> bool:
         """Will its restart policy start it again?"""
-        from composer.cli.client import ApiError
-
         try:
             state = self.client.get(f"/containers/{key}/json").get("State") or {}
         except ApiError:

@@ -24,10 +24,11 @@ Hold = Callable[[Mapping[str, str], bool], bool]
 class LateStacks:
     """`open` once the server answers; `close` at the end, whether it was opened or not."""
 
-    def __init__(self, engine: LocalEngine, layout: Layout, *, resync: float = 60.0) -> None:
+    def __init__(self, engine: LocalEngine, layout: Layout, *, resync: float = 60.0, socket: str = "") -> None:
         self._engine = engine
         self._layout = layout
         self._resync = resync
+        self._socket = socket
         self._api: StackApi | None = None
         self._router: asyncio.Future[Router] = asyncio.get_running_loop().create_future()
 
@@ -35,7 +36,7 @@ class LateStacks:
         await asyncio.to_thread(_import)
         from composer.daemon.stack_api import StackApi
 
-        self._api = StackApi(self._engine, self._engine.state, self._layout, resync=self._resync)
+        self._api = StackApi(self._engine, self._engine.state, self._layout, resync=self._resync, socket=self._socket)
         await self._api.start()
         self._router.set_result(Router(self._api.routes()))
 

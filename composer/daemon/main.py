@@ -89,7 +89,7 @@ async def _assemble(options: Options, stop: asyncio.Event, ending: AsyncExitStac
     engine = LocalEngine(layout, settings=Settings(hold=hold_of(layout)))
     await engine.start()
     ending.push_async_callback(engine.close)
-    stacks = LateStacks(engine, layout, resync=options.resync_seconds)
+    stacks = LateStacks(engine, layout, resync=options.resync_seconds, socket=str(options.socket))
     ending.push_async_callback(stacks.close)
     routes = [
         *docker_api.routes(engine, spool=layout.temporary, version=VERSION),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from composer.engine.errors import NotFound
+from composer.engine.errors import InvalidArgument, NotFound
 from composer.errors import ComposerError
 from composer.reconcile.model import Live, Ref, Resource
+from composer.spec.model import Stack
 
 
 def check_externals(want: Mapping[Ref, Resource], have: Mapping[Ref, Live], services: Iterable[Resource]) -> None:
@@ -23,6 +24,16 @@ def check_externals(want: Mapping[Ref, Resource], have: Mapping[Ref, Live], serv
             )
         if ref.kind == "volume" and ref.name in volumes:
             raise NotFound(f'external volume "{ref.name}" not found', hint=f"make it: composer volume create {ref.name}")
+
+
+def check_scale(stack: Stack, scale: Mapping[str, int]) -> None:
+    """Raises InvalidArgument for a service with a `container_name` of which there shall be several."""
+    for name, count in scale.items():
+        if count > 1 and (given := stack.services[name].container_name):
+            raise InvalidArgument(
+                f'service "{name}" uses the custom container name "{given}", and each container needs a name of its own',
+                hint=f"take container_name out of service {name} to scale it",
+            )
 
 
 def check_names(names: Iterable[str], known: Collection[str]) -> None:

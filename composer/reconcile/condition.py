@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from composer.engine.errors import EngineError, NotFound
 from composer.engine.interface import Engine
@@ -16,6 +17,7 @@ from composer.reconcile import labels
 from composer.reconcile.model import COMPLETED, HEALTHY, READY
 
 _LOOK_AGAIN = 5.0  # seconds; an event that was lost costs no more than this
+_SETTLED = 0.5  # seconds that a container without a check must have run to count as running: what fails does so at once
 
 
 class ConditionFailed(ComposerError):
@@ -52,6 +54,15 @@ def _completed(service: str, code: int) -> str:
     return "Exited"
 
 
+def _age(container: Container) -> float:
+    """Seconds since it started; a time that cannot be read is long ago."""
+    try:
+        started = datetime.fromisoformat(container.state.started_at)
+    except ValueError:
+        return _SETTLED
+    return (datetime.now(UTC) - started).total_seconds()
+
+
 class Watch:
     """Wakes whoever waits for a container when an event speaks of it. `run` is the owner's task; it ends by being cancelled."""
 
@@ -81,13 +92,14 @@ class Watch:
             except NotFound as error:
                 raise ConditionFailed(f'a container of service "{service}" was removed while it was waited for') from error
             word = judge(container, condition, service)
-            if word:
+            early = _SETTLED - _age(container) if word and condition == READY and container.state.health is None else 0.0
+            if word and early <= 0:
                 return word
             if first:
                 begun()
                 first = False
             try:
-                async with asyncio.timeout(_LOOK_AGAIN):
+                async with asyncio.timeout(early or _LOOK_AGAIN):
                     await waker.wait()
             except TimeoutError:
                 continue

@@ -27,7 +27,12 @@ class Draft:
         """Add it, or join its edges to the one that has its key already. Returns the key."""
         known = self.actions.get(action.key)
         if known is not None:
-            action = replace(known, after=_union(known.after, action.after), softly=_union(known.softly, action.softly))
+            action = replace(
+                known,
+                after=_union(known.after, action.after),
+                softly=_union(known.softly, action.softly),
+                optional=known.optional and action.optional,
+            )
         self.actions[action.key] = action
         return action.key
 

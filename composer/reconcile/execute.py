@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from composer.engine.interface import Engine
 from composer.errors import ComposerError
-from composer.reconcile.condition import Watch
+from composer.reconcile.condition import ConditionFailed, Watch
 from composer.reconcile.model import Action, Live, Outcome, Plan, Progress, Ref, Resource
 from composer.reconcile.rollout.roll import Journal, Roll, RolloutFailed
 from composer.reconcile.step import Steps, title
@@ -109,6 +109,8 @@ class Execution:
             if not self._cancelled:
                 raise
             return Outcome(action, "failed", Cancelled("interrupted"))
+        except ConditionFailed as error:
+            return self._passed_over(action, error) if action.optional else self._failed(action, error)
         except TimeoutError:
             return self._failed(action, ComposerError(f"timed out after {patience:g} s waiting for {action.ref.name}", code="timeout"))
         except ComposerError as error:
@@ -121,6 +123,12 @@ class Execution:
         roll = Roll(self._engine, self._project, service, action, steps, self._report, self._stop, self._journal)
         if not await roll.run():
             raise Cancelled("interrupted: the daemon goes on with the rollout")
+
+    def _passed_over(self, action: Action, error: ComposerError) -> Outcome:
+        """`required: false`: those who depend on it start without it."""
+        text = f'optional dependency "{action.service}" failed to start: {error.message.removeprefix("dependency failed to start: ")}'
+        self._report(Progress(title(action.ref), "Skipped", done=True, detail=text))
+        return Outcome(action, "done")
 
     def _failed(self, action: Action, error: ComposerError) -> Outcome:
         if not isinstance(error, RolloutFailed):  # which told it itself

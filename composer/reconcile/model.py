@@ -181,7 +181,7 @@ class Action:
 
     ``id``: the live object it acts on; "" when another action of the plan makes it. ``old``: the container that a new one replaces.
     Of a `roll`: ``numbers`` of the replicas that it brings up to date, ``stale``: ids of the containers that go, ``volumes``: their
-    anonymous volumes go on to the new ones.
+    anonymous volumes go on to the new ones. ``optional``: a wait that may fail, as nobody insists on what is waited for.
     """
 
     verb: str
@@ -201,6 +201,7 @@ class Action:
     volumes: bool = False
     numbers: tuple[int, ...] = ()
     stale: tuple[str, ...] = ()
+    optional: bool = False
 
     @property
     def key(self) -> str:

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from composer.reconcile.draft import Draft, key
 from composer.reconcile.fate import CREATE, KEEP, REMOVE, REPLACE, Fate, Surroundings, fates, limits
-from composer.reconcile.model import COMPLETED, HEALTHY, READY, Action, Live, Plan, Policy, Ref, Resource
+from composer.reconcile.model import COMPLETED, HEALTHY, READY, Action, Live, Need, Plan, Policy, Ref, Resource
 from composer.reconcile.order import selected, services_of
 
 
@@ -309,27 +309,28 @@ class _Planner:
             for other in self.fates.get(need.service, ()):
                 if other.verb == REMOVE or (other.verb != KEEP and need.service in self.rolled):
                     continue
-                (edges if need.required else softly).extend(self._conditions(need.condition, need.service, other))
+                (edges if need.required else softly).extend(self._conditions(need, other))
         return edges, softly
 
-    def _conditions(self, condition: str, name: str, other: Fate) -> list[str]:
+    def _conditions(self, need: Need, other: Fate) -> list[str]:
         """The keys of what must be done before a dependant of this container may start."""
+        condition, name = need.condition, need.service
         begun = key("start", other.ref)
         fresh = begun in self.draft
         live = other.live
         if condition == HEALTHY and (fresh or live is None or live.health != "healthy" or not live.running):
-            return [begun, self._wait(self.services[name], other, HEALTHY)]
+            return [begun, self._wait(self.services[name], other, HEALTHY, optional=not need.required)]
         if condition == COMPLETED and (fresh or live is None or live.state != "exited" or live.exit_code != 0):
-            return [begun, self._wait(self.services[name], other, COMPLETED)]
+            return [begun, self._wait(self.services[name], other, COMPLETED, optional=not need.required)]
         return [begun, key("unpause", other.ref)]
 
-    def _wait(self, service: Resource, fate: Fate, condition: str) -> str:
+    def _wait(self, service: Resource, fate: Fate, condition: str, *, optional: bool = False) -> str:
         live = fate.live
         ident = live.id if live is not None and fate.verb == KEEP else ""
         edges = (key("start", fate.ref), key("unpause", fate.ref))
         cause = "it is waited for" if condition == READY else f"others depend on it: {condition}"
         action = Action("wait", fate.ref, cause, edges, id=ident, service=service.ref.name, number=fate.number, condition=condition)
-        return self.draft.add(action)
+        return self.draft.add(replace(action, optional=optional))
 
     def _restart_sharers(self, service: Resource) -> None:
         """Who runs in a namespace of a container that has started anew since is in one that nobody else is in any more."""

@@ -88,6 +88,8 @@ class Steps:
         config = instantiate(service, action.number, name, lender=self._lender, anonymous=action.anonymous, replaces=action.old)
         made = await self._engine.containers.create(config, f"{action.old[:12]}_{name}" if action.old else name)
         self._ids[action.service, action.number] = made.id
+        for warning in made.warnings:
+            self._report(Progress(title(action.ref), "Warning", detail=warning))
 
     async def _share(self, service: Resource | None) -> None:
         """With an `update_config`, replicas hold their host ports together; else the second one is refused."""

@@ -15,7 +15,7 @@ from composer.cli.options import files, services
 from composer.cli.resolve import resolve
 from composer.cli.units import parse_time
 
-OURS = "com.docker.compose."
+HIDDEN = ("com.docker.compose.", "composer.")
 
 
 @click.command()
@@ -54,7 +54,7 @@ def fields(event: dict[str, Any]) -> dict[str, Any] | None:
         "action": event.get("Action", ""),
         "id": actor.get("ID", ""),
         "service": attributes[SERVICE],
-        "attributes": {key: value for key, value in attributes.items() if not key.startswith(OURS)},
+        "attributes": {key: value for key, value in attributes.items() if not key.startswith(HIDDEN)},
     }
 
 

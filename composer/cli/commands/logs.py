@@ -5,11 +5,13 @@ from __future__ import annotations
 import click
 
 from composer.cli.app import App, app
-from composer.cli.containers import NUMBER, SERVICE, Summary, label, of_project, short_name
-from composer.cli.logs import LogPrinter, Wanted, merged, open_logs
+from composer.cli.client import ApiError
+from composer.cli.containers import NUMBER, SERVICE, Summary, label, name, of_project, short_name
+from composer.cli.logs import LogPrinter, LogStream, Wanted, merged, open_logs
 from composer.cli.options import services
 from composer.cli.resolve import resolve
 from composer.cli.units import parse_time
+from composer.errors import ComposerError
 
 
 @click.command()
@@ -37,16 +39,30 @@ def logs(
     application = app()
     stack = resolve(application, services)
     wanted = Wanted(follow, tail, parse_time(since) if since else None, parse_time(until) if until else None)
-    printer = LogPrinter(application.console, prefix=not no_log_prefix, colour=not no_color, timestamps=timestamps)
+    printer = LogPrinter(application.console, prefix=not no_log_prefix, colour=not no_color, timestamps=timestamps, apart=False)
     known = services or (tuple(stack.services) if stack.services is not None else ())
     rows = of_project(application.client, stack.name, all=True, services=known)
-    rows = [row for row in rows if not index or label(row, NUMBER) == str(index)]
+    if index:
+        rows = [row for row in rows if label(row, NUMBER) == str(index)]
+        if not rows and len(services) == 1:
+            raise ComposerError(f'service "{services[0]}" is not running container #{index}', hint="see: composer ps -a")
     printer.register(short_name(row) for row in rows)
     if follow:
         _follow(application, stack.name, rows, printer, wanted, set(known), index)
     else:
-        for container, line in merged([open_logs(application.client, row, wanted) for row in rows]):
+        for container, line in merged([stream for row in rows if (stream := _opened(application, row, wanted)) is not None]):
             printer.line(container, line)
+
+
+def _opened(application: App, row: Summary, wanted: Wanted) -> LogStream | None:
+    """None, and a warning: it keeps no log that could be read (driver none)."""
+    try:
+        return open_logs(application.client, row, wanted)
+    except ApiError as error:
+        if error.status not in (400, 501):
+            raise
+        application.warn(f'Can\'t retrieve logs for "{name(row)}": {error.message}')
+        return None
 
 
 def _follow(

@@ -81,20 +81,30 @@ def unpause(services: tuple[str, ...]) -> int:
 @click.option("-a", "--all", "all_", is_flag=True, hidden=True)
 def rm(services: tuple[str, ...], force: bool, stop_first: bool, volumes: bool, all_: bool) -> int:
     """Remove stopped service containers."""
-    application = app()
-    if not force:
-        from composer.cli.containers import name, of_project
-        from composer.cli.resolve import resolve
+    from composer.cli.containers import name, of_project
+    from composer.cli.resolve import resolve
 
-        stack = resolve(application, services)
-        rows = of_project(application.client, stack.name, all=True, oneoff=True, services=services)
-        gone = [name(row) for row in rows if stop_first or row.get("State") not in ("running", "paused", "restarting")]
-        if not gone:
-            application.warn("No stopped containers")
-            return 0
-        if sys.stdin.isatty() and not click.confirm(f"? Going to remove {', '.join(gone)}", err=True):
-            return 0
+    application = app()
+    stack = resolve(application, services)
+    rows = of_project(application.client, stack.name, all=True, services=services)
+    gone = [name(row) for row in rows if stop_first or row.get("State") not in ("running", "paused", "restarting")]
+    if not gone:
+        application.warn("No stopped containers")
+        return 0
+    question = f"Going to remove {', '.join(gone)}"
+    if force:
+        click.echo(question)
+    elif not _agrees(question):
+        return 0
     return _do("rm", services, force=True, stop=stop_first, volumes=volumes)
+
+
+def _agrees(question: str) -> bool:
+    """The user's answer; in a pipe its first line, and without one it is no."""
+    if sys.stdin.isatty():
+        return click.confirm(f"? {question}", err=True)
+    click.echo(question)
+    return sys.stdin.readline().strip().lower() in ("1", "t", "true", "y", "yes", "on")
 
 
 @click.command()

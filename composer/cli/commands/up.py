@@ -103,6 +103,8 @@ def check(flags: dict[str, Any]) -> None:
     ):
         if flags[one] and flags[other]:
             raise click.UsageError(f"{flag(one)} and {flag(other)} are incompatible")
+    if flags["detach"] and flags["attach"]:
+        raise click.UsageError("--attach cannot be combined with --detach")
     for aborting in ("abort_on_container_exit", "abort_on_container_failure"):
         if flags[aborting] and flags["detach"]:
             raise click.UsageError(f"{flag(aborting)} cannot be combined with --detach")

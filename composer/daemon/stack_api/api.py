@@ -56,9 +56,11 @@ def _last_boot(directory: Path) -> str:
 class StackApi:
     """``start`` once, then `routes`; ``close`` at the end: containers go on."""
 
-    def __init__(self, engine: Engine, state: State, layout: Layout, *, version: str = VERSION, resync: float = 60.0) -> None:
+    def __init__(
+        self, engine: Engine, state: State, layout: Layout, *, version: str = VERSION, resync: float = 60.0, socket: str = ""
+    ) -> None:
         log = DaemonLog()
-        place = Place(_directory(layout), version, boot_id())
+        place = Place(_directory(layout), version, boot_id(), socket)
         self.stacks = Stacks(engine, state, place, log)
         healing = Healing(self.stacks)
         spared: list[Callable[[], Iterable[str]]] | None = getattr(engine.images, "spared", None)

@@ -142,7 +142,8 @@ class Healing:
         stack, rendered = loaded.with_services(sorted(row.active))
         services = row.active & frozenset(stack.services)
         images = await local_images(stacks.engine, stack, services)
-        policy = Policy(services=services, no_deps=True, scale=row.scale, healing=True, known=frozenset(stack.disabled_services))
+        known = frozenset({*stack.services, *stack.disabled_services})
+        policy = Policy(services=services, no_deps=True, scale=row.scale, healing=True, known=known)
         want = (await pinned(stacks, name, with_images(rendered, images), healing=True)).want
         check_externals(want, have, selected(services_of(want), policy))
         names = {service: rendered[Ref("service", service)].replicas.template.image for service in services}

@@ -21,6 +21,7 @@ from composer.spec.read import Content, Need, Request
 from composer.spec.tree import Node
 
 _KEPT = 64
+_Rendered = tuple[Stack, dict[Ref, Resource], dict[str, ComposerError]]
 
 
 class NeedFiles(ComposerError):
@@ -40,7 +41,7 @@ class Loaded:
     stack: Stack
     project: Mapping[str, Any]
     site: Callable[[str], Site]
-    _rendered: dict[frozenset[str], tuple[Stack, dict[Ref, Resource]]] = field(default_factory=dict)
+    _rendered: dict[frozenset[str], _Rendered] = field(default_factory=dict)
 
     def enabled(self, names: Collection[str]) -> Stack:
         """The stack with these switched on whatever their profiles."""
@@ -48,13 +49,21 @@ class Loaded:
         return self._rendered[extra][0] if extra in self._rendered else self.stack.enable(sorted(extra))
 
     def with_services(self, names: Collection[str]) -> tuple[Stack, dict[Ref, Resource]]:
-        """The stack with these switched on whatever their profiles, and its resources (not to be changed)."""
+        """The stack with these switched on whatever their profiles, and its resources (not to be changed).
+
+        Raises ComposerError for what cannot be, when it concerns these (all, if there are none) or what they depend on.
+        """
         extra = frozenset(name for name in names if name in self.stack.disabled_services)
         found = self._rendered.get(extra)
         if found is None:
             stack = self.stack.enable(sorted(extra))
-            found = self._rendered[extra] = (stack, render(stack, self.site(stack.name)))
-        return found
+            refused: dict[str, ComposerError] = {}
+            found = self._rendered[extra] = (stack, render(stack, self.site(stack.name), refused), refused)
+        if found[2]:
+            for name in found[0].select(names).services:
+                if name in found[2]:
+                    raise found[2][name]
+        return found[:2]
 
 
 class Loader:

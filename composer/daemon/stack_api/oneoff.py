@@ -11,18 +11,22 @@ from composer.daemon.stack_api.options import Options
 from composer.engine.errors import InvalidArgument
 from composer.engine.model import ContainerConfig, HostConfig, PortBinding, RestartPolicy
 from composer.reconcile import labels
-from composer.spec.model import Stack
+from composer.reconcile.render.process import opened
+from composer.spec.model import Service, Stack
 
-_PORT = re.compile(r"(?:(?P<ip>\[[0-9a-fA-F:]+\]|[0-9.]+):)?(?:(?P<host>[0-9-]*):)?(?P<target>\d+)(?:/(?P<protocol>tcp|udp|sctp))?")
+_PORT = re.compile(r"(?:(?P<ip>\[[0-9a-fA-F:]+\]|[0-9]+\.[0-9.]+):)?(?:(?P<host>[0-9-]*):)?(?P<target>\d+)(?:/(?P<protocol>tcp|udp|sctp))?")
 
 
 def one_off(
     template: ContainerConfig, stack: Stack, name: str, slug: str, options: Options, environment: Mapping[str, str], cwd: str
 ) -> ContainerConfig:
-    """``environment`` and ``cwd``: the client's."""
+    """``environment`` and ``cwd``: the client's. Raises InvalidArgument for what cannot be read."""
+    if options.flag("service_ports") and options.names("publish"):
+        raise InvalidArgument("--service-ports and --publish are incompatible")
     tty, interactive = options.flag("tty"), options.flag("interactive")
     own = {labels.ONEOFF: "True", labels.SLUG: slug, labels.NUMBER: "1"}
     given = {key: value for key, _, value in (label.partition("=") for label in options.names("labels"))}
+    host = _host(template.host_config, stack, options, cwd)
     changes: dict[str, Any] = {
         "labels": {**template.labels, **given, **own},
         "env": merged_env(template.env, options.names("env"), environment),
@@ -32,7 +36,8 @@ def one_off(
         "attach_stdin": interactive,
         "attach_stdout": True,
         "attach_stderr": True,
-        "host_config": _host(template.host_config, stack, options, cwd),
+        "host_config": host,
+        "exposed_ports": _exposed(template, stack.services[options.text("service")], host, options),
         "networking_config": template.networking_config.replace(endpoints_config=_endpoints(template, name, options.flag("use_aliases"))),
     }
     if options.given("entrypoint"):
@@ -45,6 +50,13 @@ def one_off(
     if options.text("workdir"):
         changes["working_dir"] = options.text("workdir")
     return template.replace(**changes)
+
+
+def _exposed(template: ContainerConfig, service: Service, host: HostConfig, options: Options) -> Mapping[str, Any]:
+    """Without ``service_ports`` the service's ports are not this container's."""
+    if options.flag("service_ports"):
+        return template.exposed_ports
+    return {port: {} for port in (*opened(service.expose), *host.port_bindings)}
 
 
 def _endpoints(template: ContainerConfig, name: str, use_aliases: bool) -> dict[str, Any]:

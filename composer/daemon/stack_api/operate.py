@@ -53,7 +53,8 @@ async def kill(stacks: Stacks, call: Call) -> Line:
     """``signal``: a name or number, SIGKILL when not given."""
     signal = call.options.text("signal")
     ends = signal.upper().removeprefix("SIG") in _ENDING
-    return await _act(stacks, call, "kill", STOPPED if ends else "", lambda _, lives: plan_kill(lives, signal))
+    done = await _act(stacks, call, "kill", STOPPED if ends else "", lambda _, lives: plan_kill(lives, signal))
+    return done if done["changed"] else {**done, "message": "no container to kill"}
 
 
 async def pause(stacks: Stacks, call: Call) -> Line:

@@ -51,7 +51,7 @@ async def run(stacks: Stacks, call: Call) -> Line:
         needed = [] if call.options.flag("no_deps") else [n for n in closure([name], services_of(rendered)) if n != name]
         situation = await _survey(stacks, call, loaded, name, needed)
         await fetch(stacks, call, replace(situation, policy=replace(situation.policy, services=frozenset([*needed, name]))))
-        if needed:
+        if needed or call.options.flag("remove_orphans"):
             await remember(stacks, loaded, situation)
             raise_first(await converge(stacks, call, situation))
         await asyncio.to_thread(write_files, {service.ref: service})
@@ -71,7 +71,7 @@ async def _survey(stacks: Stacks, call: Call, loaded: Loaded, name: str, needed:
         services=frozenset(needed),
         no_deps=True,
         remove_orphans=call.options.flag("remove_orphans"),
-        known=frozenset(stack.disabled_services),
+        known=frozenset({*stack.services, *stack.disabled_services}),
     )
     first = plan(stack.name, want, have, policy)
     around = precheck.survey(stack, needed, have, policy, first, images, work, want)

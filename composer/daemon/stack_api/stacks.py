@@ -41,11 +41,13 @@ class Log(Protocol):
 
 @dataclass(frozen=True)
 class Place:
-    """Where things are: ``directory``: stacks/ beneath the daemon's root; ``boot``: the machine's boot id; ``version``: composer's."""
+    """Where things are: ``directory``: stacks/ beneath the daemon's root; ``boot``: the machine's boot id; ``version``: composer's;
+    ``socket``: where the engine listens, "" unknown."""
 
     directory: Path
     version: str = ""
     boot: str = ""
+    socket: str = ""
 
 
 class _Lines:
@@ -93,7 +95,7 @@ class Stacks:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def _site(self, name: str) -> Site:
-        return Site(version=self.place.version, content=str(self.store.content(name)))
+        return Site(version=self.place.version, content=str(self.store.content(name)), socket=self.place.socket)
 
     async def load(self, call: Call) -> Loaded:
         """The stack of the call: from its files, or from the store when it names one without files. Warnings are told."""

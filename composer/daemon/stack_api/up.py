@@ -20,7 +20,7 @@ from composer.engine.errors import InvalidArgument, NotFound
 from composer.engine.model import Image
 from composer.errors import ComposerError
 from composer.reconcile import precheck
-from composer.reconcile.check import check_names
+from composer.reconcile.check import check_names, check_scale
 from composer.reconcile.images import ImagePolicy, Work, image_work, local_images, provide
 from composer.reconcile.model import Action, Live, Outcome, Plan, Policy, Ref, Resource
 from composer.reconcile.observe import observe
@@ -72,6 +72,7 @@ def policy_of(call: Call, stack: Stack) -> Policy:
     services = options.names("services")
     scale = options.counts("scale")
     check_names([*services, *scale], {*stack.services})
+    check_scale(stack, scale)
     return Policy(
         services=frozenset(services) if services else None,
         no_deps=options.flag("no_deps"),
@@ -84,7 +85,7 @@ def policy_of(call: Call, stack: Stack) -> Policy:
         timeout=options.number("timeout"),
         start=not options.flag("no_start"),
         wait=options.flag("wait"),
-        known=frozenset(stack.disabled_services),
+        known=frozenset({*stack.services, *stack.disabled_services}),
     )
 
 
@@ -297,7 +298,10 @@ async def start(stacks: Stacks, call: Call) -> Line:
     stack, want = loaded.with_services(names)
     check_names(names, stack.services)
     policy = Policy(
-        services=frozenset(names) if names else None, create=False, wait=call.options.flag("wait"), known=frozenset(stack.disabled_services)
+        services=frozenset(names) if names else None,
+        create=False,
+        wait=call.options.flag("wait"),
+        known=frozenset({*stack.services, *stack.disabled_services}),
     )
     async with stacks.turns.take(stack.name, "start", blocked=call.blocked):
         have = await observe(stacks.engine, stack.name)
@@ -331,7 +335,10 @@ async def scale(stacks: Stacks, call: Call) -> Line:
     stack = loaded.enabled(counts)
     check_names(counts, stack.services)
     policy = Policy(
-        services=frozenset(counts), scale=counts, no_deps=call.options.flag("no_deps"), known=frozenset({*stack.disabled_services})
+        services=frozenset(counts),
+        scale=counts,
+        no_deps=call.options.flag("no_deps"),
+        known=frozenset({*stack.services, *stack.disabled_services}),
     )
     async with stacks.turns.take(stack.name, "scale", blocked=call.blocked):
         situation = await survey(stacks, call, loaded, policy)

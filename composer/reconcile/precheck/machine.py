@@ -20,6 +20,7 @@ def check_machine(scene: Scene) -> Iterator[Finding]:
         yield from _memory(scene, service)
         yield from _named(scene, service)
         yield from _gpus(scene, service)
+        yield from _elsewhere(service)
     yield from _volume_drivers(scene)
 
 
@@ -67,8 +68,19 @@ def _named(scene: Scene, service: Service) -> Iterator[Finding]:
         yield Finding("plan.cgroup-parent", message, ("services", service.name, "cgroup_parent"), "a path without '..'")
 
 
+def _elsewhere(service: Service) -> Iterator[Finding]:
+    """What other machines or products have."""
+    if service.isolation not in ("", "default"):
+        message = f"invalid isolation '{service.isolation}' on linux: it is for Windows containers"
+        yield Finding("plan.isolation", message, ("services", service.name, "isolation"), "leave it out")
+    if service.models:
+        message = f'service "{service.name}": models need a model runner, and this engine has none'
+        hint = "run the model's server as a service, and give its address in `environment`"
+        yield Finding("plan.models", message, ("services", service.name, "models"), hint)
+
+
 def _listed(word: str, known: Iterable[str]) -> str:
-    names = sorted(known)
+    names = sorted(name for name in known if name)
     similar = did_you_mean(word, names)
     return similar or f"this engine has: {', '.join(names)}"
 

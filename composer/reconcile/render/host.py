@@ -73,16 +73,10 @@ def host_fields(service: Service) -> dict[str, Any]:
 
 def _refuse(service: Service) -> None:
     where = f'service "{service.name}": '
-    if service.userns_mode not in ("", "host"):
+    if service.userns_mode not in ("", "host", "private"):
         raise Unsupported(f"{where}userns_mode {service.userns_mode!r} is not supported", hint="leave it out, or say host")
     if service.provider is not None:
         raise Unsupported(f"{where}a provider ({service.provider.type}) is not supported", hint="run that service by an image")
-    if service.use_api_socket:
-        raise Unsupported(f"{where}use_api_socket is not supported", hint="mount the engine's socket with `volumes`")
-    if service.credential_spec is not None:
-        raise Unsupported(f"{where}credential_spec is for Windows containers only", hint="leave it out")
-    if service.isolation not in ("", "default"):
-        raise Unsupported(f"{where}isolation {service.isolation!r} is for Windows containers only", hint="leave it out")
 
 
 def port_bindings(service: Service) -> dict[str, tuple[PortBinding, ...]]:

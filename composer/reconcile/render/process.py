@@ -60,15 +60,19 @@ def grace(service: Service) -> int | None:
 
 
 def exposed(service: Service) -> list[str]:
-    """ "80/tcp" of `expose` (ranges opened up) and of the published ports."""
+    """ "80/tcp" of `expose` and of the published ports."""
+    return sorted({*opened(service.expose), *(port_key(port) for port in service.ports)})
+
+
+def opened(items: Iterable[str]) -> list[str]:
+    """ "80/tcp" of each port of `expose`, ranges opened up."""
     found: list[str] = []
-    for item in service.expose:
+    for item in items:
         ports, _, protocol = item.partition("/")
         first, _, last = ports.partition("-")
         if first.isdigit() and (last or first).isdigit():
             found.extend(f"{port}/{protocol or 'tcp'}" for port in range(int(first), int(last or first) + 1))
-    found.extend(port_key(port) for port in service.ports)
-    return sorted(set(found))
+    return found
 
 
 def port_key(port: Port) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from composer.engine.model import ContainerConfig, HostConfig, NetworkConfig, NetworkingConfig, VolumeConfig
+from composer.errors import ComposerError
 from composer.reconcile import labels
 from composer.reconcile.model import STARTED, Need, Ref, Replicas, Resource
 from composer.reconcile.render import network as networks
 from composer.reconcile.render.digest import digest, service_parts, whole
 from composer.reconcile.render.host import host_fields, host_ports
 from composer.reconcile.render.process import hooks, process_fields
-from composer.reconcile.render.storage import storage
+from composer.reconcile.render.storage import api_socket, storage
 from composer.reconcile.rollout.rules import rollout_of, shares_ports
 from composer.spec.model import Network, Service, Stack, Volume
 from composer.spec.normal import service_hash
@@ -21,14 +22,18 @@ SCHEDULED = "x-schedule"  # of a service that runs by the clock (`spec.schedule`
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What the stack does not say: composer's version, and the directory for the content of secrets and configs."""
+    """What the stack does not say: composer's version, the directory for the content of secrets and configs, the engine's socket."""
 
     version: str = ""
     content: str = "/run/composer/content"
+    socket: str = ""
 
 
-def render(stack: Stack, site: Site) -> dict[Ref, Resource]:
-    """What should exist for the enabled services. Raises Unsupported for what this engine cannot do, ComposerError for missing content."""
+def render(stack: Stack, site: Site, refused: dict[str, ComposerError] | None = None) -> dict[Ref, Resource]:
+    """What should exist for the enabled services. Raises Unsupported for what this engine cannot do, ComposerError for missing content.
+
+    ``refused``: takes these errors by service instead, and the service is left out.
+    """
     found: dict[Ref, Resource] = {}
     for key, network in sorted(stack.networks.items()):
         resource = _network(stack, site, key, network)
@@ -37,8 +42,12 @@ def render(stack: Stack, site: Site) -> dict[Ref, Resource]:
         resource = _volume(stack, site, key, volume)
         found[resource.ref] = resource
     for name, service in sorted(stack.services.items()):
-        resource = _service(stack, site, service)
-        found[Ref("service", name)] = resource
+        try:
+            found[Ref("service", name)] = _service(stack, site, service)
+        except ComposerError as error:
+            if refused is None:
+                raise
+            refused[name] = error
     return found
 
 
@@ -88,11 +97,12 @@ def _service(stack: Stack, site: Site, service: Service) -> Resource:
         labels.HASH: hashed,
         labels.PARTS: labels.write_parts(parts),
     }
+    mounts = (*stored.mounts, api_socket(site.socket)) if service.use_api_socket else stored.mounts
     host = HostConfig(
         **host_fields(service),
         network_mode=networks.network_mode(service, attached),
         binds=stored.binds,
-        mounts=stored.mounts,
+        mounts=mounts,
         volumes_from=tuple(service.volumes_from),
     )
     linked = networks.links(stack, service)

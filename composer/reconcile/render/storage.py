@@ -56,6 +56,13 @@ def storage(stack: Stack, service: Service, content: str) -> Storage:
     return Storage(tuple(binds), tuple(mounts), tuple(files), tuple(dict.fromkeys(named)))
 
 
+def api_socket(path: str) -> Mount:
+    """`use_api_socket`: the engine's socket, where Docker's clients look for it. Raises Unsupported where the engine has none here."""
+    if not path:
+        raise Unsupported("use_api_socket: this engine has no socket on this machine")
+    return Mount(type="bind", source=path, target="/var/run/docker.sock")
+
+
 def _as_bind(stack: Stack, wish: ServiceVolume) -> str:
     """ "SOURCE:TARGET:OPTIONS" for what that form can say, as docker compose sends it; else ""."""
     mode = ["ro" if wish.read_only else "rw"]

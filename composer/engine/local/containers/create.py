@@ -18,6 +18,7 @@ from composer.engine.local.containers import mounts, names, networking, resolve
 from composer.engine.local.containers.parts import Parts, now
 from composer.engine.local.containers.record import MountRow, Record, Run
 from composer.engine.local.containers.registry import Held
+from composer.engine.local.runtime.support import supported
 from composer.engine.model import ContainerConfig, ContainerCreated, EndpointSettings, VolumeConfig
 
 
@@ -28,6 +29,8 @@ async def create(parts: Parts, asked: ContainerConfig, name: str = "") -> Contai
     merged = resolve.merge(asked, image.process)
     resolve.check(merged, cpus=parts.cpus, runtimes=parts.runtime.available())
     parts.cgroup_parent(merged.host_config.cgroup_parent)
+    host, discarded = supported(merged.host_config, parts.runtime.hierarchies)
+    merged = merged.replace(host_config=host)
     config = _settle(parts, merged, ident)
     rows = [_source(parts, row) for row in mounts.plan(config, _others(parts, config))]
     if any(row.kind == "bind" and not row.create for row in rows):
@@ -45,7 +48,7 @@ async def create(parts: Parts, asked: ContainerConfig, name: str = "") -> Contai
         parts.networks.check(networking.request(record))
     held = await _make(parts, record)
     parts.publish(held, "create")
-    return ContainerCreated(id=ident, warnings=_warnings(config))
+    return ContainerCreated(id=ident, warnings=(*discarded, *_warnings(config)))
 
 
 async def _make(parts: Parts, record: Record) -> Held:

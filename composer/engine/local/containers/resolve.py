@@ -107,7 +107,7 @@ def check(config: ContainerConfig, *, cpus: int, runtimes: Iterable[str]) -> Non
     log_limits(host.log_config.type, host.log_config.config)
     if host.isolation not in ("", "default"):
         raise InvalidArgument(f"invalid isolation '{host.isolation}' on linux")
-    if host.userns_mode not in ("", "host"):
+    if host.userns_mode not in ("", "host", "private"):  # private: a namespace where the daemon remaps users, which it does not
         raise Unsupported(f"user namespaces (UsernsMode {host.userns_mode!r})")
 
 

@@ -25,6 +25,7 @@ from composer.engine.model.stream import STDOUT
 MAX_SIZE = 20 * 1000 * 1000
 MAX_FILE = 5
 DRIVERS = ("", "json-file", "local", "none")
+_OPTIONS = frozenset({"max-size", "max-file", "compress", "labels", "labels-regex", "env", "env-regex", "tag", "mode", "max-buffer-size"})
 REOPEN_PATIENCE = 5.0  # seconds until conmon has opened anew
 _BLOCK = 64 * 1024
 _KEEP_SIZE_PUNCH_HOLE = 3
@@ -37,6 +38,11 @@ def limits(driver: str, options: Mapping[str, str]) -> tuple[int, int] | None:
         raise InvalidArgument(f"logger: no log driver named '{driver}' is registered", hint="known are json-file, local and none")
     if driver == "none":
         return None
+    for name in options:
+        if name not in _OPTIONS:
+            raise InvalidArgument(
+                f"unknown log opt '{name}' for {driver or 'json-file'} log driver", hint=f"known are {', '.join(sorted(_OPTIONS))}"
+            )
     size = _size(options["max-size"]) if options.get("max-size") else MAX_SIZE
     text = options.get("max-file", "")
     if text and not (text.isdigit() and int(text) > 0):
