@@ -86,7 +86,7 @@ def tops(paths: Iterable[str]) -> list[str]:
 
 def _member(source: str, place: str, entry: Entry) -> Iterator[bytes]:
     info = tarfile.TarInfo(place.lstrip("/"))
-    info.mode, info.mtime = entry.mode, entry.mtime
+    info.mode, info.mtime = entry.mode, int(entry.mtime)  # whole seconds, as Docker: a fraction costs a second header
     if entry.kind == DIRECTORY:
         info.type = tarfile.DIRTYPE
         yield _head(info)

@@ -69,20 +69,24 @@ class Tree:
 
     def update(self, paths: Iterable[str]) -> Delta:
         """Look at these absolute paths. A directory is looked through: what was made in it at once is not told one by one."""
-        total = Delta()
+        inners = {inner for path in paths if (inner := self._inner(path)) is not None}
+        if "." in inners or self._is_behind_link({os.path.dirname(inner) for inner in inners}):
+            return self.rescan()
+        now: dict[str, Entry] = {}
+        directories: list[tuple[str, Entry]] = []
         gone: set[str] = set()
-        for inner in sorted(filter(None, map(self._inner, paths))):
-            inner = "" if inner == "." else inner
-            if not inner or self._above_is_link(inner):
-                return self.rescan()
+        for inner in inners:
             found = look.entry(os.path.join(self.rule.path, inner))
             if found is None:
                 gone.add(inner)
             elif found.kind == DIRECTORY:
-                total |= self._directory(inner, found)
+                directories.append((inner, found))
             elif self.sieve.passes(inner):
-                total |= self._become({inner: found}, {inner} if inner in self.entries else set())
-                gone.add(inner + "/")  # what was a directory before
+                now[inner] = found
+                gone.add(inner + "/")  # should it have been a directory before
+        total = self._become(now, self.entries.keys() & now.keys())
+        for inner, found in directories:
+            total |= self._directory(inner, found)
         return total | self._vanish(gone)
 
     def _inner(self, path: str) -> str | None:
@@ -91,10 +95,16 @@ class Tree:
         top = self.rule.path.rstrip("/") + "/"
         return path[len(top) :] if path.startswith(top) else None
 
-    def _above_is_link(self, inner: str) -> bool:
-        """A directory on the way has become a link: nothing is beneath it any more."""
-        parts = inner.split("/")[:-1]
-        return any(os.path.islink(os.path.join(self.rule.path, *parts[:count])) for count in range(1, len(parts) + 1))
+    def _is_behind_link(self, directories: set[str]) -> bool:
+        """Has a directory on the way become a link? Then nothing is beneath it any more."""
+        asked: set[str] = set()
+        for directory in directories:
+            while directory and directory not in asked:
+                asked.add(directory)
+                if os.path.islink(os.path.join(self.rule.path, directory)):
+                    return True
+                directory = os.path.dirname(directory)
+        return False
 
     def _directory(self, inner: str, found: Entry) -> Delta:
         if self.sieve.prunes(inner):

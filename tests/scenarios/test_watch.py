@@ -271,6 +271,8 @@ def test_rebuild_and_the_dockerfile(terminal: Terminal) -> None:
         watch.says("Dockerfile -> web-1 re-created", after=at)
         assert inside(terminal, "cat /elsewhere/list") == "2"
         assert terminal.inspect("w-other-1")["Id"] == other
+    terminal.run("down", "--rmi", "local")
+    terminal.run("system", "prune", "-f")  # what the builds have kept
 
 
 SPEC = """
