@@ -1,6 +1,6 @@
 """Requests under rolling updates: so many a second against a published port, through many deploys of a service with three replicas.
 
-    python benchmarks/rollout.py [--deploys 20] [--rate 500] [--replicas 3] [--server graceful|naive] [--json FILE]
+    python benchmarks/rollout.py [--deploys 20] [--rate 500] [--replicas 3] [--server graceful|naive|nginx] [--json FILE]
 
 Two rounds, one with connections that are kept alive, one with a connection for each request; then a revision that never becomes healthy.
 A request that gets no answer in 30 seconds or a wrong one, and a connection that is reset or refused, is an error. The rate is aimed
@@ -61,12 +61,28 @@ async def main():
 asyncio.run(main())
 """
 
+NGINX = """\
+daemon off;
+pid /tmp/nginx.pid;
+error_log stderr;
+events {}
+http {
+  access_log off;
+  client_body_temp_path /tmp/1; proxy_temp_path /tmp/2; fastcgi_temp_path /tmp/3; uwsgi_temp_path /tmp/4; scgi_temp_path /tmp/5;
+  keepalive_requests 1000000;
+  server { listen 8000; location / { return 200 nginx; } }
+}
+"""
+_PYTHON = "[/usr/bin/python3, -I, -S, /srv/server.py]"
+_NGINX = "[/srv/nginx, -c, /srv/nginx.conf, -e, stderr]"
+
 STACK = """\
 name: rollout
 services:
   web:
     image: bb
-    command: [/usr/bin/python3, -I, -S, /srv/server.py]
+    command: {command}
+    stop_signal: {signal}
     environment: {{V: "${{V}}", BAD: "${{BAD:-}}", NAIVE: "{naive}"}}
     stop_grace_period: {grace}s
     ports: ["127.0.0.1:{port}:8000"]
@@ -239,10 +255,15 @@ class Bench:
 
     def prepare(self) -> None:
         (self.root / "server.py").write_text(SERVER)
+        (self.root / "nginx.conf").write_text(NGINX)
+        if self.arguments.server == "nginx":
+            shutil.copy(self.arguments.nginx, self.root / "nginx")
         text = STACK.format(
             port=self.port,
             directory=self.root,
             replicas=self.arguments.replicas,
+            command=_NGINX if self.arguments.server == "nginx" else _PYTHON,
+            signal="SIGQUIT" if self.arguments.server == "nginx" else "SIGTERM",
             naive="1" if self.arguments.server == "naive" else "",
             grace=self.arguments.grace,
         )
@@ -321,7 +342,8 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=500)
     parser.add_argument("--replicas", type=int, default=3)
     parser.add_argument("--grace", type=int, default=2, help="stop_grace_period in seconds")
-    parser.add_argument("--server", choices=["graceful", "naive"], default="graceful")
+    parser.add_argument("--server", choices=["graceful", "naive", "nginx"], default="graceful")
+    parser.add_argument("--nginx", type=Path, default=Path("/usr/sbin/nginx"), help="the program, for --server nginx")
     parser.add_argument("--json", type=Path)
     bench = Bench(parser.parse_args())
     try:

@@ -162,3 +162,14 @@ table inet firewall {
     assert "table ip filter, chain FORWARD" in first.problem
     assert first.remedy.startswith("iptables -I DOCKER-USER -i cmp+")
     assert second.remedy.startswith("nft insert rule inet firewall fwd iifname")
+
+
+def test_a_port_of_several_containers_has_a_chain_that_takes_them_in_turn() -> None:
+    rules = [PortRule("tcp", host, 80, address, 8080) for host in ("0.0.0.0", "127.0.0.2") for address in ("10.0.1.3", "10.0.1.2")]
+    text = ruleset.render("t", [BridgeRule("cmp1", ("10.0.1.0/24",))], rules)
+    turns = "meta l4proto tcp dnat ip to numgen inc mod 2 map { 0 : 10.0.1.2 . 8080, 1 : 10.0.1.3 . 8080 }"
+    assert f"chain share_tcp_80_00000000 {{\n{turns}\n}}" in text
+    assert "tcp . 80 : jump share_tcp_80_00000000" in text
+    assert "127.0.0.2 . tcp . 80 : jump share_tcp_80_7f000002" in text
+    assert "tcp . 80 : 10.0.1" not in text
+    assert text == ruleset.render("t", [BridgeRule("cmp1", ("10.0.1.0/24",))], rules[::-1])
