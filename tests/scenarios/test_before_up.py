@@ -127,6 +127,9 @@ def test_a_port_of_another_stack_and_one_that_moves(terminal: Terminal) -> None:
     assert told.count("is held by container first-web-1 of stack first") == 2, told
     assert f"Bind for 127.0.0.1:{port} failed: port is already allocated" in told
     assert "`composer container stop first-web-1`" in told
+    refused = terminal.run("-p", "first", "run", "--rm", "-p", f"{port}:80", "web", "true", exit=1)
+    assert "is held by container first-web-1" in refused.stderr
+    assert "nothing was touched" in refused.stderr
     # its own port is no problem when the container is replaced, or when the port goes from one service to another
     terminal.stack(f"name: first\nservices: {{web: {{image: bb, environment: {{A: '1'}}, ports: ['{port}:80']}}}}\n")
     terminal.run("up", "-d")
@@ -208,7 +211,7 @@ def test_what_cannot_be_rendered_is_told_with_the_rest(terminal: Terminal) -> No
         "secrets: {s: {external: true}}\n",
     )
     places = re.findall(r"^stack\.yml:(\d+:\d+): error: ", told, re.MULTILINE)
-    assert places == ["3:18", "4:18", "4:43", "5:25"], told
+    assert places == ["3:18", "4:29", "4:43", "5:25"], told
     assert "4 errors found, so nothing was touched" in told
 
 

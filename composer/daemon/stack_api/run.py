@@ -14,7 +14,7 @@ from typing import Any
 from composer.daemon.stack_api.applying import apply, raise_first, write_files
 from composer.daemon.stack_api.call import Call
 from composer.daemon.stack_api.loader import Loaded
-from composer.daemon.stack_api.oneoff import one_off
+from composer.daemon.stack_api.oneoff import one_off, published
 from composer.daemon.stack_api.precheck import judge, tell
 from composer.daemon.stack_api.stacks import Stacks
 from composer.daemon.stack_api.up import Situation, converge, fetch, image_policy, remember, with_images
@@ -28,7 +28,7 @@ from composer.reconcile.observe import observe
 from composer.reconcile.operate import replicas
 from composer.reconcile.order import closure, services_of
 from composer.reconcile.plan import plan
-from composer.reconcile.precheck import with_oneoff
+from composer.reconcile.precheck import Scene, with_oneoff
 from composer.reconcile.render import instantiate
 
 Line = dict[str, Any]
@@ -75,9 +75,20 @@ async def _survey(stacks: Stacks, call: Call, loaded: Loaded, name: str, needed:
     )
     first = plan(stack.name, want, have, policy)
     around = precheck.survey(stack, needed, have, policy, first, images, work, want)
-    scene = with_oneoff(around, name, call.options.text("name"), ports=call.options.flag("service_ports"))
+    scene = _beside(around, call, name)
     await tell(stacks, call, loaded, await judge(stacks.engine, scene))
     return Situation(stack, want, have, policy, images, work, first)
+
+
+def _beside(scene: Scene, call: Call, name: str) -> Scene:
+    """The scene with the one-off container."""
+    publish = []
+    for text in call.options.names("publish"):
+        key, binding = published(text)
+        low, _, high = binding.host_port.partition("-")
+        if low.isdigit() and int(low) and (high or low).isdigit():
+            publish.append((key.rpartition("/")[2], binding.host_ip, int(low), int(high or low)))
+    return with_oneoff(scene, name, call.options.text("name"), ports=call.options.flag("service_ports"), publish=publish)
 
 
 async def _refuse(stacks: Stacks, call: Call, loaded: Loaded, name: str, refusal: ComposerError) -> None:
@@ -86,7 +97,7 @@ async def _refuse(stacks: Stacks, call: Call, loaded: Loaded, name: str, refusal
     have, images = await asyncio.gather(observe(stacks.engine, stack.name), local_images(stacks.engine, stack, [name]))
     work = image_work(stack, [name], images, image_policy(call.options), datetime.now(UTC))
     scene = precheck.survey(stack, [], have, Policy(), Plan(), images, work)
-    scene = with_oneoff(scene, name, call.options.text("name"), ports=call.options.flag("service_ports"))
+    scene = _beside(scene, call, name)
     await tell(stacks, call, loaded, await judge(stacks.engine, scene, refusal))
 
 

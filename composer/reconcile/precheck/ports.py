@@ -37,9 +37,9 @@ class PortWish:
     count: int
     together: bool
 
-    @property
-    def path(self) -> tuple[str | int, ...]:
-        return ("services", self.service, "ports", self.index)
+    def place(self, key: str) -> tuple[str | int, ...]:
+        """Where it is written; nowhere for one of the command line (``index`` -1)."""
+        return ("services", self.service, "ports", self.index, key) if self.index >= 0 else ()
 
     @property
     def fixed(self) -> bool:
@@ -59,6 +59,8 @@ def wishes(scene: Scene) -> list[PortWish]:
         if count and (name != scene.oneoff or scene.oneoff_ports):
             service = scene.stack.services[name]
             found.extend(_of(scene, service, count))
+    for protocol, host_ip, low, high in scene.oneoff_publish:
+        found.append(PortWish(scene.oneoff, -1, protocol, host_ip, low, high, 1, together=False))
     return found
 
 
@@ -66,7 +68,7 @@ def _of(scene: Scene, service: Service, count: int) -> Iterator[PortWish]:
     networks = [scene.stack.networks[key] for key in service.networks if key in scene.stack.networks]
     if service.network_mode not in ("", "bridge", "default") or (networks and all(network.internal for network in networks)):
         return  # nothing is published then
-    together = scene.facts.shared_ports and shares_ports(service)
+    together = scene.facts.shared_ports and shares_ports(service) and service.name != scene.oneoff
     usual = next((network.driver_opts[_HOST_IP] for network in networks if network.driver_opts.get(_HOST_IP)), "")
     for index, port in enumerate(service.ports):
         span = port.published_range
@@ -90,14 +92,14 @@ def _possible(scene: Scene, wish: PortWish) -> Iterator[Finding]:
     facts = scene.facts
     if wish.protocol not in ("tcp", "udp"):
         message = f"publishing {wish.protocol.upper()} ports is not supported"
-        yield Finding("plan.port-protocol", message, (*wish.path, "protocol"), "publish tcp or udp")
+        yield Finding("plan.port-protocol", message, wish.place("protocol"), "publish tcp or udp")
     if wish.low < facts.lowest_port:
         message = f"port {wish.low} is not to be had: permission denied below {facts.lowest_port} (net.ipv4.ip_unprivileged_port_start)"
-        yield Finding("plan.port-low", message, (*wish.path, "published"), "run the engine as root, or publish a higher port")
+        yield Finding("plan.port-low", message, wish.place("published"), "run the engine as root, or publish a higher port")
     if facts.addresses is not None and wish.host_ip not in ("", *ANYWHERE, *facts.addresses) and not _loopback(wish.host_ip):
         message = f"failed to bind host port for {wish.shown(wish.low)}: cannot assign requested address: this machine has no such address"
         some = ", ".join(sorted(address for address in facts.addresses if not _loopback(address) and "." in address)[:4])
-        yield Finding("plan.port-address", message, (*wish.path, "host_ip"), f"it has 127.0.0.1, {some}" if some else "such as 127.0.0.1")
+        yield Finding("plan.port-address", message, wish.place("host_ip"), f"it has 127.0.0.1, {some}" if some else "such as 127.0.0.1")
 
 
 def _loopback(text: str) -> bool:
@@ -139,14 +141,14 @@ def _taken(scene: Scene, wish: PortWish, held: _Held, numbers: Collection[tuple[
     if not in_the_way or free >= wish.count:
         return
     port, holder = next(iter(in_the_way.items()))
-    own = _is_own(scene, wish, holder)
+    own = _is_own(scene, wish, holder) and wish.service != scene.oneoff
     what = f"{wish.shown(port)}/{wish.protocol}" if wish.fixed else f"each port of {wish.low}-{wish.high}/{wish.protocol}"
     if not wish.fixed and free:
         what = f"all but {free} of {wish.low}-{wish.high}/{wish.protocol}, where {wish.count} are needed,"
     words = "port is already allocated" if holder.container else "address already in use"
     message = f"Bind for {wish.shown(port)} failed: {words}: {what} is held by {who(scene, holder)}"
     late = own or (not wish.fixed and free > 0)
-    yield Finding("plan.port-taken", message, (*wish.path, "published"), _advice(scene, wish, port, holder, numbers), late=late)
+    yield Finding("plan.port-taken", message, wish.place("published"), _advice(scene, wish, port, holder, numbers), late=late)
 
 
 def _is_own(scene: Scene, wish: PortWish, holder: PortHolder) -> bool:
@@ -183,7 +185,7 @@ def _advice(scene: Scene, wish: PortWish, port: int, holder: PortHolder, numbers
     project, service = (container.config.labels.get(key, "") for key in (labels.PROJECT, labels.SERVICE))
     if project == scene.stack.name and service not in scene.stack.services:
         return f"--remove-orphans removes it; or {other}"
-    if project == scene.stack.name and service == wish.service:
+    if project == scene.stack.name and service == wish.service and service != scene.oneoff:
         top = wish.high + max(wish.count, 1) * 10
         return f'one container can have it: publish a range, such as "{wish.low}-{min(top, 65535)}:...", or no fixed port'
     name = container.name.removeprefix("/")
@@ -210,19 +212,19 @@ def _shared(wanted: list[PortWish]) -> Iterator[Finding]:
                 message = (
                     f"{wish.count} containers cannot share the {wish.high - wish.low + 1} ports of {wish.low}-{wish.high}/{wish.protocol}"
                 )
-                yield Finding("plan.port-clash", message, (*wish.path, "published"), "publish a wider range", late=True)
+                yield Finding("plan.port-clash", message, wish.place("published"), "publish a wider range", late=True)
             continue
         same = before.setdefault((wish.protocol, wish.low), [])
         other = next((one for one in same if one.service != wish.service and _overlap(one.host_ip, wish.host_ip)), None)
         if other is not None:
             message = f"port {wish.low}/{wish.protocol} is published by the services '{other.service}' and '{wish.service}'"
-            yield Finding("plan.port-clash", message, (*wish.path, "published"), "only one of them can have it", late=True)
+            yield Finding("plan.port-clash", message, wish.place("published"), "only one of them can have it", late=True)
         elif wish.count > 1 and not wish.together:
             message = (
                 f"{wish.count} containers of '{wish.service}' cannot all have port {wish.low}/{wish.protocol}: port is already allocated"
             )
             hint = f'publish a range, such as "{wish.low}-{wish.low + wish.count - 1}:...", or no fixed port'
-            yield Finding("plan.port-clash", message, (*wish.path, "published"), hint, late=True)
+            yield Finding("plan.port-clash", message, wish.place("published"), hint, late=True)
         same.append(wish)
 
 

@@ -31,7 +31,8 @@ class Scene:
 
     ``leaving``: ids of containers that give up name, ports and addresses before; ``gone``: ids of networks that are removed before.
     ``images``: what names mean here, None: not here. ``work``: what is pulled and built. ``oneoff``: the service of which `run` makes a
-    container beside its own; ``oneoff_ports``: it publishes the service's ports.
+    container beside its own; ``oneoff_ports``: it publishes the service's ports; ``oneoff_publish``: (protocol, host address, first, last
+    port) of those of the command line.
     """
 
     stack: Stack
@@ -49,6 +50,7 @@ class Scene:
     want: Mapping[Ref, Resource] = field(default_factory=dict)  # {} when it could not be rendered
     oneoff: str = ""
     oneoff_ports: bool = False
+    oneoff_publish: tuple[tuple[str, str, int, int], ...] = ()
     engaged: Engaged = field(default_factory=Engaged)
     facts: Facts = field(default_factory=Facts)
 
@@ -99,7 +101,7 @@ def survey(
     return replace(scene, scale=scale, images=images or {}, work=tuple(work), want=want or {})
 
 
-def with_oneoff(scene: Scene, service: str, name: str, *, ports: bool) -> Scene:
+def with_oneoff(scene: Scene, service: str, name: str, *, ports: bool, publish: Sequence[tuple[str, str, int, int]] = ()) -> Scene:
     """The scene with a one-off container of the service: made and started beside the others. ``name`` "": one that nobody has."""
     own = scene.stack.services[service]
     lacking = {
@@ -118,6 +120,7 @@ def with_oneoff(scene: Scene, service: str, name: str, *, ports: bool) -> Scene:
         volumes=tuple(dict.fromkeys((*scene.volumes, *lacking["volume"]))),
         oneoff=service,
         oneoff_ports=ports,
+        oneoff_publish=tuple(publish),
     )
 
 
