@@ -69,9 +69,6 @@ class Crew:
     def changed(self, paths: Iterable[str], *, everything: bool = False) -> None:
         self._paths.update(paths)
         self._everything |= everything
-        if self._paths:
-            self.behind |= {ident: False for ident in self.missed if ident not in self.behind}
-            self.missed.clear()
         self._ring()
 
     def rebuild(self) -> None:
@@ -122,6 +119,8 @@ class Crew:
         if paths or everything:
             work = await asyncio.to_thread(self._look, paths, everything)
             if work:
+                behind = dict.fromkeys(self.missed, False) | behind
+                self.missed.clear()
                 await self._attempt(self._do(work, began))
         if forced:
             await self._attempt(self._rebuild(0, began))
