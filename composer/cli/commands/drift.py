@@ -32,7 +32,7 @@ def drift(services: tuple[str, ...], check: bool, open_: bool, tail: int, form: 
         write_table(["SINCE", "SERVICE", "WHAT", "FOUND BY", "RESULT"], [_cells(row) for row in rows])
     else:
         sys.stdout.write("no drift\n" if result.get("known") else f"no drift: no stack {result.get('project')} is looked after\n")
-    return 2 if exit_code and any(not row["Ended"] for row in rows) else 0
+    return 2 if exit_code and any(not row["Ended"] and row["Result"] != "ignored" for row in rows) else 0
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

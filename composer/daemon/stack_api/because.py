@@ -52,14 +52,15 @@ def summary(answer: Line, lives: Sequence[Live]) -> str:
     if answer["profiles"] and not lives:
         names = ", ".join(answer["profiles"]["names"])
         return f"it is not started: no profile of it is enabled ({names}); composer --profile {answer['profiles']['names'][0]} up"
-    if answer["schedule"]:
-        return f"it runs by the clock: {answer['schedule']['cron']} ({answer['schedule']['timezone']}); see composer jobs history"
     if wish == "stopped":
-        return f"it is stopped, by `composer {answer['meant']['by'] or 'stop'}`; composer start {answer['service']}"
+        again = "up -d" if answer["schedule"] else "start"
+        return f"it is stopped, by `composer {answer['meant']['by'] or 'stop'}`; composer {again} {answer['service']}"
     if wish == "removed":
         return f"its containers were removed, by `composer {answer['meant']['by'] or 'rm'}`; composer up -d {answer['service']}"
     if wish == "paused":
         return f"it is paused, by `composer {answer['meant']['by'] or 'pause'}`; composer unpause {answer['service']}"
+    if answer["schedule"] and wish:
+        return f"it runs by the clock: {answer['schedule']['cron']} ({answer['schedule']['timezone']}); see composer jobs history"
     if not lives:
         return _absent(answer, scale)
     waits = [need for need in answer["waits_for"] if not need["met"] and need["required"]]
