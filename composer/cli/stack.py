@@ -45,6 +45,7 @@ class Call:
         self._rounds = 0
         self._result: Line | None = None
         self._need: list[str] = []
+        self._providers: list[Line] = []
         self.send()
 
     def send(self) -> None:
@@ -106,7 +107,8 @@ class Call:
         line: Line = json.loads(raw)
         kind = line.get("kind")
         if kind == "need":
-            self._need.extend(line["paths"])
+            self._need.extend(line.get("paths") or ())
+            self._providers = line.get("providers") or []
         elif kind == "diagnostic":
             diagnostic(self.app, line)
         elif kind == "result":
@@ -117,13 +119,18 @@ class Call:
 
     def again(self) -> bool:
         """Read what was needed and send again; False when nothing was."""
-        if not self._need or self.done:
+        if self.done or not (self._need or self._providers):
             return False
         self._rounds += 1
         if self._rounds > ROUNDS:
             raise ComposerError("the stack's files include each other too deeply", hint=f"the last one asked for: {self._need[-1]}")
         self.project["contents"].update(contents(self._need))
         self._need = []
+        if self._providers:
+            from composer.cli.provider import provide
+
+            self.project["provided"] = provide(self.app, self._providers, "up")
+            self._providers = []
         self.send()
         return True
 

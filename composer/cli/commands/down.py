@@ -29,4 +29,9 @@ def down(services: tuple[str, ...], timeout: int | None, remove_orphans: bool, r
         "rmi": rmi or "",
         "volumes": volumes,
     }
-    return int(run(application, "down", options).get("exit", 0))
+    result = run(application, "down", options)
+    if result.get("providers") and not application.dry_run:
+        from composer.cli.provider import provide
+
+        provide(application, result["providers"], "down")
+    return int(result.get("exit", 0))

@@ -7,6 +7,7 @@ from typing import Any
 
 from composer.daemon.stack_api.applying import apply, raise_first
 from composer.daemon.stack_api.call import Call
+from composer.daemon.stack_api.providers import told
 from composer.daemon.stack_api.stacks import Stacks
 from composer.daemon.stack_api.subject import Subject, subject
 from composer.engine.errors import Conflict, EngineError, InvalidArgument, NotFound, Unavailable
@@ -35,9 +36,18 @@ async def down(stacks: Stacks, call: Call) -> Line:
         raise_first(outcomes)
         if not about.named and not of_project(about.name, await about.look(stacks), "container"):
             await _forgotten(stacks, call, about.name)
-    if not plan and not rmi:
+    providers = _providers(about)
+    if not plan and not rmi and not providers:
         call.warn(f"No resource found to remove for project {about.name!r}.")
-    return {"project": about.name, "changed": bool(plan)}
+    return {"project": about.name, "changed": bool(plan), "providers": providers}
+
+
+def _providers(about: Subject) -> list[Line]:
+    """What the client has to take down itself, those first that need others."""
+    if about.loaded is None:
+        return []
+    stack = about.loaded.stack
+    return told(stack, [name for name in stack.services if about.services is None or name in about.services])[::-1]
 
 
 def _going(about: Subject, call: Call) -> Going:

@@ -61,6 +61,6 @@ def _service(stack: Stack, service: Service, *, enabled: bool) -> Line:
         "build": service.build is not None,
         "tty": service.tty,
         "stdin_open": service.stdin_open,
-        "attach": service.attach is not False,
+        "attach": service.attach is not False and service.provider is None,
         "depends_on": sorted(service.depends_on),
     }

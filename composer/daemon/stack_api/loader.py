@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from composer.daemon.stack_api.project import Unseal, content_bytes, hash_of, without_strangers, words_of
+from composer.daemon.stack_api.providers import with_provided
 from composer.engine.errors import InvalidArgument
 from composer.errors import ComposerError
 from composer.reconcile.model import Ref, Resource
@@ -86,7 +87,7 @@ class Loader:
                 raise NeedFiles(outcome.paths)
             if isinstance(isolation := kept.get("isolation"), dict):
                 outcome = isolate(outcome, isolation.get("ports") or {})
-            found = Loaded(outcome, kept, self._site)
+            found = Loaded(with_provided(outcome, kept.get("provided")), kept, self._site)
             self._loaded[key] = found
             if len(self._loaded) > _KEPT:
                 self._loaded.popitem(last=False)

@@ -16,6 +16,7 @@ from composer.daemon.stack_api.call import Call
 from composer.daemon.stack_api.loader import Loaded
 from composer.daemon.stack_api.oneoff import one_off, published
 from composer.daemon.stack_api.precheck import judge, tell
+from composer.daemon.stack_api.providers import ask
 from composer.daemon.stack_api.stacks import Stacks
 from composer.daemon.stack_api.up import Situation, converge, fetch, image_policy, remember, with_images
 from composer.engine.errors import InvalidArgument
@@ -46,6 +47,9 @@ async def run(stacks: Stacks, call: Call) -> Line:
     except ComposerError as error:
         await _refuse(stacks, call, loaded, name, error)
         raise
+    if stack.services[name].provider is not None:
+        raise InvalidArgument(f'service "{name}" is run by a provider: it has no container')
+    ask(call, stack, [name])
     service = rendered[Ref("service", name)]
     async with stacks.turns.take(stack.name, "run", blocked=call.blocked):
         needed = [] if call.options.flag("no_deps") else [n for n in closure([name], services_of(rendered)) if n != name]

@@ -13,6 +13,7 @@ from composer.daemon.stack_api.call import Call, Line
 from composer.daemon.stack_api.isolation import Isolation
 from composer.daemon.stack_api.journal import Journal
 from composer.daemon.stack_api.loader import Loaded, Loader, NeedFiles
+from composer.daemon.stack_api.providers import NeedProviders
 from composer.daemon.stack_api.reconciled import reconciled
 from composer.daemon.stack_api.revisions import Revisions
 from composer.daemon.stack_api.store import StackRow, Store
@@ -115,6 +116,7 @@ class Stacks:
         missing: SpecError | None = None
         try:
             found = await self.isolation.apply(call, await self.loader.load(call.project), self.loader)
+            found = await self._provided(call, found)
         except SpecError as error:
             if not _no_file(error):
                 raise
@@ -127,6 +129,13 @@ class Stacks:
         for warning in found.stack.warnings:
             call.diagnose(warning)
         return found, missing
+
+    async def _provided(self, call: Call, loaded: Loaded) -> Loaded:
+        """With what providers have said the last time, unless the client has run them now."""
+        if "provided" in call.project or all(service.provider is None for service in loaded.stack.services.values()):
+            return loaded
+        said = (self.store.request(loaded.stack.name) or {}).get("provided")
+        return await self.loader.load({**loaded.project, "provided": said}) if said else loaded
 
     async def mean(self, call: Call, row: StackRow) -> None:
         """Take note of an intent that takes things away: with a full disk it is done all the same, as that is what gives room."""
@@ -176,6 +185,8 @@ class Stacks:
             result = await self._told(verb, call)
         except NeedFiles as need:
             call.emit({"kind": "need", "paths": list(need.paths)})
+        except NeedProviders as need:
+            call.emit({"kind": "need", "providers": need.providers})
         except SpecError as error:
             for found in error.diagnostics:
                 call.diagnose(found)

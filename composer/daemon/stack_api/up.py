@@ -13,6 +13,7 @@ from composer.daemon.stack_api.call import Call
 from composer.daemon.stack_api.loader import Loaded
 from composer.daemon.stack_api.options import Options
 from composer.daemon.stack_api.precheck import Refused, as_json, judge, tell
+from composer.daemon.stack_api.providers import ask
 from composer.daemon.stack_api.rollouts import Ledger, Pinned, pinned
 from composer.daemon.stack_api.stacks import Stacks
 from composer.daemon.stack_api.store import CREATED, RUNNING
@@ -141,6 +142,7 @@ async def up(stacks: Stacks, call: Call) -> Line:
     loaded = await stacks.load(call)
     stack = loaded.enabled([*call.options.names("services"), *call.options.counts("scale")])
     policy = policy_of(call, stack)
+    ask(call, stack, call.options.names("services"))
     async with stacks.turns.take(stack.name, "up", blocked=call.blocked):
         situation = await survey(stacks, call, loaded, policy)
         if call.options.flag("dry_run"):
@@ -282,6 +284,7 @@ async def create(stacks: Stacks, call: Call) -> Line:
     loaded = await stacks.load(call)
     stack = loaded.enabled([*call.options.names("services"), *call.options.counts("scale")])
     policy = replace(policy_of(call, stack), start=False)
+    ask(call, stack, call.options.names("services"))
     async with stacks.turns.take(stack.name, "create", blocked=call.blocked):
         situation = await survey(stacks, call, loaded, policy)
         await tell(stacks, call, loaded, situation.findings)
@@ -334,6 +337,7 @@ async def scale(stacks: Stacks, call: Call) -> Line:
         raise InvalidArgument("scale needs SERVICE=NUMBER")
     stack = loaded.enabled(counts)
     check_names(counts, stack.services)
+    ask(call, stack, list(counts))
     policy = Policy(
         services=frozenset(counts),
         scale=counts,

@@ -75,8 +75,6 @@ def _refuse(service: Service) -> None:
     where = f'service "{service.name}": '
     if service.userns_mode not in ("", "host", "private"):
         raise Unsupported(f"{where}userns_mode {service.userns_mode!r} is not supported", hint="leave it out, or say host")
-    if service.provider is not None:
-        raise Unsupported(f"{where}a provider ({service.provider.type}) is not supported", hint="run that service by an image")
 
 
 def port_bindings(service: Service) -> dict[str, tuple[PortBinding, ...]]:

@@ -42,6 +42,8 @@ def render(stack: Stack, site: Site, refused: dict[str, ComposerError] | None = 
         resource = _volume(stack, site, key, volume)
         found[resource.ref] = resource
     for name, service in sorted(stack.services.items()):
+        if service.provider is not None:
+            continue  # something else runs it
         try:
             found[Ref("service", name)] = _service(stack, site, service)
         except ComposerError as error:
