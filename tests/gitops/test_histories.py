@@ -44,6 +44,8 @@ from tests.gitops.play import (
 )
 from tests.gitops.repository import Repository
 
+pytestmark = pytest.mark.slow
+
 KEY = str(HERE / "sops" / "key.txt")
 CLOSED = ["0 0 29 2 * 1s"]  # open for a second on the 29th of February
 VOLUME = "    volumes: ['data:/data']\n"

@@ -12,6 +12,8 @@ import pytest
 from tests.gitops.play import stack
 from tests.gitops.repository import Repository
 
+pytestmark = pytest.mark.slow
+
 COMPOSER = Path(sys.executable).with_name("composer")
 
 

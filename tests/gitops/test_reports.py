@@ -21,6 +21,8 @@ from tests.gitops.play import stack
 from tests.gitops.repository import Repository
 from tests.gitops.servers import Threads
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Recorder:

@@ -16,6 +16,8 @@ from tests.gitops.play import stack
 from tests.gitops.repository import Repository, ssh_key
 from tests.gitops.servers import SSHD, certificate, git_daemon, sshd, web
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Repository:

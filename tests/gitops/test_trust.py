@@ -19,7 +19,7 @@ from composer.gitops.model import Source
 from tests.conftest import run
 from tests.gitops.repository import Repository
 
-pytestmark = pytest.mark.skipif(shutil.which("gpg") is None, reason="gpg is not installed (gnupg)")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("gpg") is None, reason="gpg is not installed (gnupg)")]
 
 
 @dataclass
