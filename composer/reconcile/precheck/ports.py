@@ -13,7 +13,7 @@ from composer.engine.model.facts import PortHolder
 from composer.reconcile import labels
 from composer.reconcile.precheck.finding import Finding
 from composer.reconcile.precheck.scene import Scene
-from composer.reconcile.rollout.rules import shares_ports
+from composer.reconcile.rollout.rules import rollout_of, shares_ports
 from composer.spec.model import Service
 
 ANYWHERE = ("0.0.0.0", "::")
@@ -68,7 +68,7 @@ def _of(scene: Scene, service: Service, count: int) -> Iterator[PortWish]:
     networks = [scene.stack.networks[key] for key in service.networks if key in scene.stack.networks]
     if service.network_mode not in ("", "bridge", "default") or (networks and all(network.internal for network in networks)):
         return  # nothing is published then
-    together = scene.facts.shared_ports and shares_ports(service) and service.name != scene.oneoff
+    together = scene.facts.shared_ports and rollout_of(service) is not None and shares_ports(service) and service.name != scene.oneoff
     usual = next((network.driver_opts[_HOST_IP] for network in networks if network.driver_opts.get(_HOST_IP)), "")
     for index, port in enumerate(service.ports):
         span = port.published_range

@@ -113,13 +113,24 @@ PORTS = [
         "services: {a: {image: bb, scale: 2, ports: ['80:80']}}",
         ["2 containers of 'a' cannot all have port 80/tcp: port is already allocated | a range, such as \"80-81:...\""],
     ),
-    Case("two containers that share", "services: {a: {image: bb, scale: 2, ports: ['80:80']}}", [], Facts(shared_ports=True)),
+    Case(
+        "two containers that share",
+        "services: {a: {image: bb, deploy: {replicas: 2, update_config: {}}, ports: ['80:80']}}",
+        [],
+        Facts(shared_ports=True),
+    ),
     Case(
         "one container more that shares",
-        "services: {a: {image: bb, scale: 1, ports: ['80:80']}}",
+        "services: {a: {image: bb, deploy: {update_config: {}}, ports: ['80:80']}}",
         [],
         replace(port("0.0.0.0:80", container=OLD), shared_ports=True),
         (container(OLD, "p-a-2", "p", "a"),),
+    ),
+    Case(
+        "two containers, all at once",
+        "services: {a: {image: bb, scale: 2, ports: ['80:80']}}",
+        ["cannot all have"],
+        Facts(shared_ports=True),
     ),
     Case("two containers and a range", "services: {a: {image: bb, scale: 2, ports: ['80-81:80']}}", []),
     Case(
