@@ -1,4 +1,4 @@
-"""``composer schema``: the JSON schema of stack files, for editors (it is the Compose Specification's)."""
+"""``composer schema``: the JSON Schema of stack files, for editors: the Compose Specification's, and composer's extensions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import click
 @click.command()
 def schema() -> None:
     """Print the JSON schema of stack files."""
-    from importlib.resources import files
+    import json
 
-    sys.stdout.write((files("composer.spec") / "compose-spec.json").read_text())
+    from composer.spec.editor import editor_schema
+
+    sys.stdout.write(json.dumps(editor_schema(), indent=2) + "\n")
