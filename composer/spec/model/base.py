@@ -62,7 +62,8 @@ def printed(model: type[Spec]) -> dict[str, Print]:
     found: dict[str, Print] = {}
     for name, field in model.model_fields.items():
         extra = field.json_schema_extra
-        render = next((mark.render for mark in field.metadata if isinstance(mark, Shown)), None)
+        inner = [mark for part in getattr(field.annotation, "__args__", ()) for mark in getattr(part, "__metadata__", ())]  # of X | None
+        render = next((mark.render for mark in (*field.metadata, *inner) if isinstance(mark, Shown)), None)
         nullable = field.default is None and field.default_factory is None
         found[name] = Print(str(extra.get("show", "")) if isinstance(extra, dict) else "", nullable, render)
     return found
