@@ -61,9 +61,10 @@ class Diagnostic:
     mark: Mark | None = None
     hint: str | None = None
     severity: str = "error"  # or "warning"
-    source: str | None = None  # the line of text at mark
+    source: str | None = None  # the line of text at mark, or the part of it that is shown
     width: int = 1  # how many columns the caret spans
     chain: tuple[str, ...] = ()
+    cut: int = 0  # how many columns of the line stand before `source`
 
     def render(self) -> str:
         """The finding as text: head line, the source line, carets and the hint beneath, as compilers print it."""
@@ -72,7 +73,7 @@ class Diagnostic:
         if self.mark and self.source is not None:
             number = str(self.mark.line)
             pad = " " * (len(number) + 3)
-            caret = " " * (self.mark.column - 1) + "^" * max(1, self.width)
+            caret = " " * (self.mark.column - 1 - self.cut) + "^" * max(1, self.width)
             lines.append(f"  {number} | {self.source}")
             lines.append(f"{pad}| {caret}{'  ' + self.hint if self.hint else ''}")
         elif self.hint:

@@ -112,7 +112,7 @@ def _may_be_plain(text: str) -> bool:
 
 
 def _may_be_block(text: str) -> bool:
-    return text[-1] != " " and not re.search(f" {_BREAKS}", text)
+    return text[-1] != " " and text.lstrip("\n")[:1] != "\t" and not re.search(f" {_BREAKS}", text)
 
 
 def _block(text: str, indent: int) -> str:

@@ -292,6 +292,7 @@ class _Extends:
         self.gathering.problems.error("spec.unknown-service", message, target, hint)
 
     def _cycle(self, target: Node, steps: tuple[tuple[str, str], ...]) -> None:
+        self.gathering.problems.spoilt.update(f"services.{name}" for _, name in steps)
         shown = " extends ".join(f"'{name}' in {self.gathering.shelf.shown(path)}" for path, name in steps)
         self.gathering.problems.error("spec.extends-cycle", f"circular reference in extends: {shown}", target)
 

@@ -143,7 +143,9 @@ def _closing(text: str, start: int) -> int:
 
 def _invalid(text: str, at: int) -> Wrong:
     shown = text[at : at + 30].split("\n", 1)[0]
-    return Wrong("spec.interpolation", f"invalid interpolation format: '{shown}'", "a literal $ is written $$; a variable ${NAME}", at)
+    is_open = text.startswith("${", at) and _closing(text, at + 2) < 0
+    hint = "the brace is not closed" if is_open else "a literal $ is written $$; a variable ${NAME}"
+    return Wrong("spec.interpolation", f"invalid interpolation format: '{shown}'", hint, at)
 
 
 def outermost(text: str) -> list[Variable]:

@@ -256,19 +256,28 @@ def _syntax(source: Source, error: yaml.MarkedYAMLError, problems: Problems) -> 
     elif error.context:
         begun = str(error.context)
     problems.error(
-        "spec.syntax", f"this is not YAML: {error.problem}" + (f" ({begun})" if begun else ""), where, _advice(str(error.problem))
+        "spec.syntax",
+        f"this is not YAML: {error.problem}" + (f" ({begun})" if begun else ""),
+        where,
+        _advice(str(error.problem), source, line, column),
     )
 
 
-def _advice(problem: str) -> str:
+def _advice(problem: str, source: Source, line: int, column: int) -> str:
+    above, text = source.line(line - 1) or "", source.line(line) or ""
     if "mapping values are not allowed" in problem:
+        key, colon, rest = above.strip().partition(":")
+        if colon and key and " " not in key and rest and not rest.startswith((" ", "/")):
+            return f"put a space behind the colon in line {line - 1}"
         return "quote a value that holds ': ', and check the indentation"
     if "expected ',' or" in problem:
         return "a bracket is not closed, or a comma is missing"
     if "unexpected end of stream" in problem:
         return "a quote is not closed"
+    if text[column - 2 : column - 1] in ("'", '"') and text[column - 1 : column].strip():
+        return "the quote ends the value: write '' for a ' inside of '...', \\\" for a \" inside of \"...\""
     if "block mapping" in problem or "block end" in problem or "block collection" in problem or "expected key" in problem:
         return "check the indentation of this line and of those above"
     if "cannot start any token" in problem:
         return "quote a value that begins with this character"
-    return ""
+    return "documents are separated by a line with '---'" if "<document start>" in problem else ""

@@ -27,6 +27,7 @@ _WORDS = {
     "null": "empty",
 }
 _OLD_BOOLEANS = {**dict.fromkeys(("yes", "y", "on"), "true"), **dict.fromkeys(("no", "n", "off"), "false")}
+_DURATIONS = frozenset(("interval", "timeout", "start_period", "start_interval", "delay", "window", "monitor", "stop_grace_period"))
 _ORDER = ("object", "array", "string", "number", "integer", "boolean", "null")
 
 
@@ -265,16 +266,34 @@ def _wrong_type(alternatives: dict[str, Rule], node: Node, kind: str, path: tupl
     shown = {"object": "a mapping", "array": "a list", "null": "empty"}.get(kind) or f"{_sort_of(kind)} ({text_of(node.value)[:40]})"
     if kind == "date":
         shown = f"a date ({node.value})"
-    hint = ""
-    if kind in ("number", "integer", "boolean", "date") and "string" in alternatives:
-        hint = f'quote it: "{(node.raw or text_of(node.value))[:40]}"'
-    elif kind in ("string", "number", "integer") and "array" in alternatives:
-        hint = f'write it as a list: ["{text_of(node.value)[:40]}"]'
-    elif kind == "null" and len(path) == 2 and path[0] == "services":
-        hint = "a service needs at least an image or a build"
-    elif kind == "null":
-        hint = "give it a value, or leave the key out"
+    hint = _how_to_write(alternatives, node, kind, path)
     problems.error("spec.type", f"{dotted(path) or 'a stack file'} must be {wanted}, not {shown}", node, hint)
+
+
+def _how_to_write(alternatives: dict[str, Rule], node: Node, kind: str, path: tuple[str | int, ...]) -> str:
+    """What to write instead of a value of the wrong type."""
+    if kind in ("number", "integer", "boolean", "date") and "string" in alternatives:
+        return _quoted(node, kind, str(path[-1]) if path else "")
+    if kind == "string" and "array" in alternatives and "=" in node.value and any(char.isspace() for char in node.value):
+        return 'begin each of them with "- "'
+    if kind in ("string", "number", "integer") and "array" in alternatives:
+        return f'write it as a list: ["{text_of(node.value)[:40]}"]'
+    if kind == "object" and len(node.value) == 1 and path and isinstance(path[-1], int) and "string" in alternatives:
+        name, value = next(iter(node.value.items()))
+        return f"write {name}={text_of(value.value)[:40]}, or leave out the dash" if value.kind == SCALAR else ""
+    if kind == "null":
+        is_service = len(path) == 2 and path[0] == "services"
+        return "a service needs at least an image or a build" if is_service else "give it a value, or leave the key out"
+    return ""
+
+
+def _quoted(node: Node, kind: str, key: str) -> str:
+    written = (node.raw or text_of(node.value))[:40]
+    if key == "restart" and node.value is False:
+        return 'write "no", in quotes'
+    if kind in ("number", "integer") and key in _DURATIONS:
+        return f"add a unit: {written}s"
+    return f'quote it: "{written}"'
 
 
 def _sort_of(kind: str) -> str:

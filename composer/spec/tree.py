@@ -163,8 +163,12 @@ class Node:
     def diagnostic(self, code: str, message: str, *, hint: str = "", severity: str = "error") -> Diagnostic:
         """A finding at this node."""
         line = self.source.line(self.line)
-        shown = line[:SHOWN].replace("\t", " ") if line is not None and self.column <= SHOWN else None
-        return Diagnostic(code, message, self.mark, hint or None, severity, shown, self.width, self.source.chain)
+        if line is None:
+            return Diagnostic(code, message, self.mark, hint or None, severity, chain=self.source.chain)
+        cut = max(0, self.column - SHOWN // 2) if self.column > SHOWN - 20 else 0
+        shown = ("…" + line[cut + 1 : cut + SHOWN] if cut else line[:SHOWN]).replace("\t", " ")
+        width = max(1, min(self.width, len(shown) - (self.column - 1 - cut)))
+        return Diagnostic(code, message, self.mark, hint or None, severity, shown, width, self.source.chain, cut)
 
 
 def plain(node: Node) -> Any:
