@@ -52,7 +52,7 @@ async def tell(stacks: Stacks, call: Call, loaded: Loaded, findings: Sequence[Fi
     placed = diagnostics(findings, tree, planning=planning)
     known = {warning.mark for warning in loaded.stack.warnings if warning.code == "spec.port-clash"}
     for one in placed:
-        if one.code != "plan.port-clash" or one.mark not in known:
+        if planning or one.code != "plan.port-clash" or one.mark not in known:
             call.diagnose(one)
     count = sum(finding.blocks for finding in findings)
     if count and not planning:

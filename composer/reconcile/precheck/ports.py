@@ -188,6 +188,8 @@ def _advice(scene: Scene, wish: PortWish, port: int, holder: PortHolder, numbers
     if project == scene.stack.name and service == wish.service and service != scene.oneoff:
         top = wish.high + max(wish.count, 1) * 10
         return f'one container can have it: publish a range, such as "{wish.low}-{min(top, 65535)}:...", or no fixed port'
+    if project == scene.stack.name and service != scene.oneoff:
+        return f"only one of the services can have it; {other}"
     name = container.name.removeprefix("/")
     return f"`composer container stop {name}`, or {other}"
 

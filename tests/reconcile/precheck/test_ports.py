@@ -54,6 +54,13 @@ PORTS = [
         (container(OTHER, "p-old-1", "p", "old"),),
     ),
     Case(
+        "another service of this stack",
+        "services: {web: {image: bb, ports: ['8080:80']}, old: {image: bb}}",
+        ["held by container p-old-7 of this stack (service old) | only one of the services can have it"],
+        port("0.0.0.0:8080", container=OTHER),
+        (container(OTHER, "p-old-7", "p", "old"),),
+    ),
+    Case(
         "a process in a container with the host's network",
         WEB % "8080:80",
         ["process nginx (pid 812, user www) in container x of stack shop"],
