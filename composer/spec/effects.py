@@ -36,9 +36,6 @@ WITHOUT_EFFECT: dict[str, str] = {
     "services.*.cpu_count": "it is for Windows containers",
     "services.*.cpu_percent": "it is for Windows containers",
     "services.*.credential_spec": "it is for Windows containers",
-    "services.*.isolation": "it is for Windows containers",
-    "services.*.models": "no AI models are run",
-    "services.*.provider": "no provider is started, and `up` refuses it",
     "services.*.deploy.labels": "they are for the services of a cluster; `labels` are the containers'",
     "services.*.deploy.mode": "one machine runs as many containers as `replicas` says",
     "services.*.deploy.restart_policy.delay": "the engine waits longer after each restart, as dockerd does",
@@ -56,7 +53,6 @@ WITHOUT_EFFECT: dict[str, str] = {
 }
 _AS_USUAL: dict[str, frozenset[Any]] = {  # values that ask for what is done anyway
     "services.*.deploy.mode": frozenset(("replicated",)),
-    "services.*.isolation": frozenset(("", "default")),
     "services.*.volumes.*.consistency": frozenset(("", "default", "consistent")),
 }
 _TABLE: Trie[tuple[str, str]] = Trie({path: (path, why) for path, why in WITHOUT_EFFECT.items()})

@@ -43,7 +43,6 @@ def test_pull_refresh_after() -> None:
 @pytest.mark.parametrize(
     ("service", "words"),
     [
-        ({"provider": {"type": "cloud"}}, r"a provider \(cloud\) is not supported"),
         ({"userns_mode": "other"}, "userns_mode 'other' is not supported"),
     ],
 )
