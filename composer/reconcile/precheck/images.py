@@ -43,5 +43,5 @@ def lacks_images(scene: Scene) -> bool:
 
 
 def _hint(scene: Scene, name: str, otherwise: str) -> str:
-    similar = did_you_mean(name if ":" in name else f"{name}:latest", scene.engaged.tags)
+    similar = did_you_mean(name.removesuffix(":latest"), [tag.removesuffix(":latest") for tag in scene.engaged.tags])
     return f"{similar} or {otherwise}" if similar else otherwise

@@ -68,7 +68,7 @@ IMAGES = [
     Case(
         "one of a similar name is here",
         "services: {a: {image: regx}}",
-        ["manifest for regx:latest not found | did you mean 'reg-x:latest'? or check its name"],
+        ["manifest for regx:latest not found | did you mean 'reg-x'? or check its name"],
         Facts(images={"regx": ImageFact("absent", "manifest for regx:latest not found")}),
         images={"regx": None},
         tags=("reg-x:latest", "bb:latest"),
