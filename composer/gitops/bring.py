@@ -224,6 +224,7 @@ class Bringing:
         await self._event("rolled back" if back else "synced", app, wish.commit, message, order, begun, (*result.did, *gone))
 
     async def _failed(self, app: App, spot: Spot, commit: str, why: str, order: Order, begun: float, result: Result) -> None:
+        why = self._mask.hide(why)
         if commit != order.commit or commit == app.healthy:  # a rollback, or drift that could not be mended: nothing older is tried
             message = f"{'rollback to' if commit != order.commit else 'bringing back'} commit {commit[:12]} failed: {why}"[:_LONGEST]
             await self._notes.keep(replace(app, phase=FAILED, message=message, since=self._ground.clock()))

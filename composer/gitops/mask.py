@@ -27,4 +27,9 @@ class Mask:
         for value in self._ordered:
             if value in text:
                 text = text.replace(value, HIDDEN)
-        return text
+        return clean(text)
+
+
+def clean(text: str) -> str:
+    """What a repository or its server says, without what would move a terminal's cursor or change its colours."""
+    return text if text.isprintable() else "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)

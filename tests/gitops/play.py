@@ -133,6 +133,16 @@ def says(*texts: str) -> Step:
     return step
 
 
+def never(text: str) -> Step:
+    """Neither the status nor the history has it."""
+
+    async def step(scene: Scene) -> None:
+        told = [scene.status["stacks"][0]["message"], scene.status["problem"], *(one["text"] for one in scene.daemon.fleet.history("s"))]
+        assert not [one for one in told if text in one], told
+
+    return step
+
+
 def quarantined(*marks: str) -> Step:
     async def step(scene: Scene) -> None:
         found = {bad["commit"] for one in scene.status["stacks"] for bad in one["quarantined"]}

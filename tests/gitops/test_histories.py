@@ -30,6 +30,7 @@ from tests.gitops.play import (
     hides,
     image,
     is_,
+    never,
     quarantined,
     refuses,
     remember,
@@ -208,6 +209,15 @@ HISTORIES: dict[str, list[Step]] = {
         is_("refused"),
         says("imagee", "stack.yml:1:"),
         changed(),
+    ],
+    "a file that paints the terminal": [
+        commit(web=1),
+        add(),
+        commit({"stack.yml": "services: {web: {'\x1b[31mimage': x}}\n# \x1b[2J\n"}),
+        sync(),
+        is_("refused"),
+        never("\x1b"),
+        runs(web=1),
     ],
     "a mistake is mended": [commit(web=1), add(), commit({"stack.yml": "x: ["}), sync(), commit(web=2), sync(), runs(web=2), is_("synced")],
     "a missing variable file": [
