@@ -110,7 +110,9 @@ class Bringing:
     async def _waits(self, app: App, phase: str, message: str, order: Order) -> None:
         if (app.phase, app.message) != (phase, message):
             await self._notes.keep(replace(app, phase=phase, message=message, since=self._ground.clock()))
-            await self._notes.tell(Event(self._ground.clock(), "waiting", app.stack, order.commit, text=message, cause=order.cause))
+            await self._notes.tell(
+                Event(self._ground.clock(), "waiting", app.stack or app.folder, order.commit, text=message, cause=order.cause)
+            )
 
     async def _cut(self, order: Order, seconds: float) -> bool:
         try:
