@@ -77,7 +77,7 @@ def restarted(look: Look, lives: Iterable[Live], lasting: Collection[tuple[str, 
     found = []
     for live in lives:
         subject = str(live.ref)
-        if live.state == "restarting":
+        if live.state == "restarting" or (live.state == "created" and live.started and live.finished):  # waits, or begins this moment
             drift = look.drift(live.service, subject, f"its process has ended: {ending(live)}", ENDED, since=live.finished)
             found.append(_result(drift, REPORTED, detail="its policy starts it again"))
         elif live.state == "running" and live.restarts and ((live.service, subject, ENDED) in lasting or _just_restarted(look, live)):
