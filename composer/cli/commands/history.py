@@ -59,9 +59,9 @@ def rollback(revision: int | None, remove_orphans: bool, timeout: int | None) ->
     options = {"revision": revision, "remove_orphans": remove_orphans, "timeout": timeout, "dry_run": application.dry_run}
     found = run(application, "rollback", options)
     if application.dry_run:
-        from composer.cli.commands.plan import text
+        from composer.cli.plan_text import text
 
-        sys.stdout.write(text(found))
+        sys.stdout.write(text(found, application.console))
     else:
         application.warn(f"stack {found['project']} is at revision {found['revision']}")
 
