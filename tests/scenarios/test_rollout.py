@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
@@ -106,11 +107,12 @@ def test_kill_9_in_the_middle_ends_whole(terminal: Terminal) -> None:
     with free_ports(1) as (port,):
         write(terminal, port, "v0")
     terminal.run("up", "-d", "--wait")
-    rolled = random.Random(7)
+    seed = int(os.environ.get("COMPOSER_TEST_SEED", "0")) or random.SystemRandom().randrange(1 << 30)
+    moments = random.Random(seed)
     for number in range(1, 6):
         write(terminal, port, f"v{number}", sick=number == 3)
         process = terminal.begin("up", "-d")
-        time.sleep(rolled.uniform(0.2, 2.5))
+        time.sleep(moments.uniform(0.2, 2.5))
         terminal.kill_daemon()
         process.communicate(timeout=60)
         terminal.does("ls")  # a daemon again
@@ -118,4 +120,4 @@ def test_kill_9_in_the_middle_ends_whole(terminal: Terminal) -> None:
         until(lambda: set(terminal.states().items()) == {("r-web-1", "running"), ("r-web-2", "running")}, 40)
         until(lambda wanted=wanted: {version(port) for _ in range(4)} == {wanted}, 40)
         terminal.run("up", "-d", exit=1 if number == 3 else 0)
-        assert {version(port) for _ in range(4)} == {wanted}
+        assert {version(port) for _ in range(4)} == {wanted}, f"COMPOSER_TEST_SEED={seed}"

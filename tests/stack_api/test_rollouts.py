@@ -232,6 +232,26 @@ def test_two_cannot_run_at_once(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_an_end_of_before_is_not_the_rollouts_failure(tmp_path: Path) -> None:
+    """The machine went down in the middle: the new container that had come is started again, and the rollout goes on."""
+
+    async def work(client: Client) -> None:
+        client.engine.healthy_at_once = False
+        client.text = text("2")
+        task = asyncio.create_task(client.call("up"))
+        await eventually(lambda: number(client, 3))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await eventually(lambda: idle(client))
+        for container in await client.engine.containers.list():
+            client.engine.exit(container.id, 137)
+        client.engine.healthy_at_once = True
+        await client.ok("up")
+        assert await versions(client) == {"p-web-1": "2", "p-web-2": "2"}
+
+    rollout(tmp_path, work)
+
+
 def test_a_rollout_that_was_cut_off_is_finished_by_the_controller(tmp_path: Path) -> None:
     async def work(client: Client) -> None:
         client.engine.healthy_at_once = False

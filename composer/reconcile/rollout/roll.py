@@ -82,6 +82,7 @@ class _Leg:
     steps: Steps
     stale: tuple[str, ...] = ()
     total: int = 1
+    before: Mapping[str, Live] = field(default_factory=dict)  # by id, when this way began
     course: Course = field(default_factory=Course)
     done: int = 0
     tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
@@ -220,7 +221,11 @@ class Roll:
         ready = await seating.listening(self._traffic, lives)
         ready |= self._waited_for(leg, lives)
         aside = self._traffic.aside() if self._traffic is not None else ()
-        view = seating.view(leg.service, self._project, lives, numbers=leg.numbers, stale=leg.stale, aside=aside, ready=ready)
+        if skip_settled:
+            leg.before = {live.id: live for live in lives}
+        view = seating.view(
+            leg.service, self._project, lives, numbers=leg.numbers, stale=leg.stale, aside=aside, ready=ready, before=leg.before
+        )
         if skip_settled:  # what was whole before is none of this rollout's business
             leg.numbers = tuple(seat.number for seat in view.seats if not is_in_place(seat))
             view = replace(view, seats=tuple(seat for seat in view.seats if seat.number in leg.numbers))

@@ -15,6 +15,8 @@ from composer.reconcile.rollout.model import Replica, Seat
 
 _TEMPORARY = re.compile(r"^[0-9a-f]{12}_")  # before the name of who is to replace somebody
 
+_NOBODY: Mapping[str, Live] = {}
+
 
 @dataclass(frozen=True)
 class View:
@@ -54,8 +56,10 @@ def view(
     stale: Collection[str] = (),
     aside: Collection[str] = (),
     ready: Collection[str] = (),
+    before: Mapping[str, Live] = _NOBODY,
 ) -> View:
-    """``numbers``: whose seats; ``stale``: ids that are to go though they look fresh; ``ready``: of those without a health check."""
+    """``numbers``: whose seats; ``stale``: ids that are to go though they look fresh; ``ready``: of those without a health check;
+    ``before``: by id, as they were when this way began (an end or a restart of then is nobody's failure now)."""
     by_number: dict[int, list[Live]] = {number: [] for number in numbers}
     for live in lives:
         if live.number in by_number and live.state not in ("removing", "dead"):
@@ -69,24 +73,25 @@ def view(
         seats.append(
             Seat(
                 number,
-                _replica(first, final, aside, ready) if first is not None else None,
-                tuple(_replica(live, final, aside, ready) for live in others),
+                _replica(first, final, aside, ready, before.get(first.id)) if first is not None else None,
+                tuple(_replica(live, final, aside, ready, before.get(live.id)) for live in others),
             )
         )
     return View(tuple(seats), {live.id: live for live in lives})
 
 
-def _replica(live: Live, final: str, aside: Collection[str], ready: Collection[str]) -> Replica:
+def _replica(live: Live, final: str, aside: Collection[str], ready: Collection[str], before: Live | None) -> Replica:
     well = live.state == "running" and (live.health == "healthy" or (not live.health and live.id in ready))
-    return Replica(live.id, live.state, well, live.id in aside, live.ref.name == final, why_failed(live))
+    return Replica(live.id, live.state, well, live.id in aside, live.ref.name == final, why_failed(live, before))
 
 
-def why_failed(live: Live) -> str:
-    """Why a container that was just made can be called failed; "" it cannot."""
+def why_failed(live: Live, before: Live | None = None) -> str:
+    """Why a container can be called failed; "" it cannot. ``before``: as it was when the rollout began, None: it was not there."""
     name = _TEMPORARY.sub("", live.ref.name)
-    if live.state == "exited" and not live.by_request:
+    known_end = before is not None and before.state == "exited" and before.finished == live.finished
+    if live.state == "exited" and not live.by_request and not known_end:
         return f"container {name} exited ({live.exit_code})"
-    if live.state == "restarting" or live.restarts:
+    if live.state == "restarting" or live.restarts > (before.restarts if before is not None else 0):
         return f"container {name} exited ({live.exit_code}) and was started again"
     if live.health == "unhealthy" and live.running:
         return f"container {name} is unhealthy" + (f": {live.probe}" if live.probe else "")
