@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from composer.daemon.stack_api import VERBS
 from composer.errors import ComposerError
 from composer.gitops.follow import Wish
 from composer.gitops.model import Suspension
+from composer.spec.read import NAMES, OVERRIDES
 from tests.gitops.ground import Daemon
 from tests.gitops.repository import Content, Repository, signing, ssh_key
 
@@ -68,6 +70,18 @@ def commit(
             scene.repo.commit(found, *flags, message=f"change {mark}".strip())
         if mark:
             scene.marks[mark] = scene.repo.git("rev-parse", "HEAD")
+
+    return step
+
+
+def command(verb: str, *services: str) -> Step:
+    """Somebody's own command on the stack ``s``."""
+
+    async def step(scene: Scene) -> None:
+        nowhere = {f"/{name}": {"missing": True} for name in (*NAMES, *OVERRIDES, ".env")}
+        body = {"project": {"name": "s", "cwd": "/", "contents": nowhere}, "options": {"services": list(services)}}
+        lines = [line async for line in scene.daemon.stacks.answer(VERBS[verb], body)]
+        assert lines[-1]["exit"] == 0, lines
 
     return step
 

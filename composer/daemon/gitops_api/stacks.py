@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -11,7 +12,6 @@ from composer.daemon.stack_api.call import Call, Line
 from composer.daemon.stack_api.down import down
 from composer.daemon.stack_api.precheck import Refused
 from composer.daemon.stack_api.stacks import Stacks, Verb
-from composer.daemon.stack_api.store import RUNNING
 from composer.daemon.stack_api.up import plan_verb, up
 from composer.engine.errors import EngineError
 from composer.errors import EXIT_INTERRUPTED, EXIT_USAGE, ComposerError
@@ -100,9 +100,11 @@ class GitopsStacks:
         return gone
 
     def revision(self, name: str) -> str:
+        if not self._stacks.store.known(name):
+            return ""
         row = self._stacks.store.row(name)
-        meant = all(wish == RUNNING for wish in row.intent.values())
-        return row.revision if self._stacks.store.known(name) and meant else ""
+        meant = ",".join(f"{service}={wish}" for service, wish in sorted(row.intent.items()))
+        return f"{row.revision}-{hashlib.sha256(meant.encode()).hexdigest()[:16]}"
 
     def known(self, name: str) -> bool:
         return self._stacks.store.known(name)
