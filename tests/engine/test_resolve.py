@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from composer.engine.errors import InvalidArgument, Unavailable
 from composer.engine.local import events
-from composer.engine.local.containers import mounts, names, resolve, select
+from composer.engine.local.containers import mounts, names, resolve
 from composer.engine.local.containers.record import MountRow, Record, Run
 from composer.engine.local.events import Events, event
 from composer.engine.local.gc import Found, mark
 from composer.engine.local.volume import options
-from composer.engine.model import Container, ContainerConfig, HealthConfig, HostConfig, Mount, ProcessConfig
+from composer.engine.model import ContainerConfig, HealthConfig, HostConfig, Mount, ProcessConfig
 
 IMAGE = ProcessConfig(cmd=("run",), entrypoint=("/entry",), env=("A=1", "B=2"), user="app", labels={"x": "image", "y": "image"})
 
@@ -126,25 +126,6 @@ def test_generated_names_are_free_and_valid() -> None:
         assert names.check(name) == name
         taken.add(name)
     assert len(taken) == 300
-
-
-def test_filters() -> None:
-    container = Container(id="ab" * 32, name="/web", created="2024-01-02", image="sha256:1").replace(
-        config=ProcessConfig(labels={"a": "b"})
-    )
-    context = select.Context(created=lambda ref: "2024-01-01", images=lambda ref: frozenset({"sha256:1"}))
-
-    def found(**filters: str) -> bool:
-        return select.selected(container, {key: [value] for key, value in filters.items()}, context)
-
-    assert all(
-        found(**{k: v})
-        for k, v in (("name", "^web$"), ("id", "abab"), ("label", "a=b"), ("status", "created"), ("ancestor", "x"), ("since", "y"))
-    )
-    assert not any(found(**{k: v}) for k, v in (("name", "db"), ("label", "a=c"), ("before", "y"), ("health", "healthy"), ("label!", "a")))
-    for bad in ({"nope": ["x"]}, {"status": ["weird"]}, {"exited": ["x"]}):
-        with pytest.raises(InvalidArgument, match="invalid filter"):
-            select.check(bad)
 
 
 def test_rows_survive_the_database() -> None:
