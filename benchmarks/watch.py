@@ -136,7 +136,7 @@ def idle(tool: Tool, directories: int, seconds: float) -> dict[str, Any]:
         (tool.directory / "src" / "tree" / str(number // 100) / str(number % 100)).mkdir(parents=True)
     process = tool.watch()
     try:
-        time.sleep(3)
+        time.sleep(15)  # the first look at the tree is over
         before, began = _processor(process.pid), time.monotonic()
         time.sleep(seconds)
         used = _processor(process.pid) - before
@@ -191,8 +191,9 @@ def main() -> None:
     words.add_argument("--idle", type=float, default=20.0)
     words.add_argument("--peer", default="", help="also by this: 'docker compose'")
     words.add_argument("--json", default="")
+    words.add_argument("--directory", default="/var/tmp", help="where sources and the engine's state are: /dev/shm leaves the disk out")
     wish = words.parse_args()
-    top, run = (Path(tempfile.mkdtemp(prefix="bw-", dir=parent)) for parent in ("/var/tmp", "/run"))
+    top, run = (Path(tempfile.mkdtemp(prefix="bw-", dir=parent)) for parent in (wish.directory, "/run"))
     number = os.urandom(1)[0]
     ours = {"COMPOSER_ROOT": str(top / "root"), "COMPOSER_RUN": str(run), "COMPOSER_HOST": f"unix://{run}/s"}
     pools = {"COMPOSER_POOL": f"10.218.{number & 0xF0}.0/20", "COMPOSER_POOL6": f"fd6d:706c:{number:x}::/48"}

@@ -50,6 +50,7 @@ def standing(directory: str) -> str:
 def _tree(passes: Sieve, found: Cover) -> None:
     """Depth first, without recursion: a directory is deep when nothing beneath it is an exception."""
     spoilt: set[str] = set()
+    closed: set[str] = set()
     order: list[str] = []
     children: dict[str, list[str]] = {}
     left = [""]
@@ -57,6 +58,10 @@ def _tree(passes: Sieve, found: Cover) -> None:
         inner = left.pop()
         order.append(inner)
         below = children[inner] = []
+        if not os.access(os.path.join(passes.path, inner), os.R_OK | os.X_OK):
+            closed.add(inner)  # it cannot be watched
+            spoilt.add(inner)
+            continue
         for one, is_link in _directories(passes.path, inner):
             if is_link or passes.prunes(one):
                 spoilt.add(inner)
@@ -70,6 +75,8 @@ def _tree(passes: Sieve, found: Cover) -> None:
     while left:
         inner = left.pop()
         path = os.path.join(passes.path, inner) if inner else passes.path
+        if inner in closed:
+            continue
         if inner in spoilt:
             found.flat.add(path)
             left.extend(children[inner])

@@ -20,6 +20,7 @@ from composer.watch.cover import Cover
 QUIET, BOUND = 30, 150  # milliseconds
 LARGE = 2000  # paths in one batch: the kernel's queue (16,384 events) may have run over
 _ENDING = 2.0  # seconds that a watching thread may take to end
+_ATTEMPTS = 5  # to watch directories that come and go meanwhile
 _POLL = 400  # milliseconds between two looks when polling
 LIMITS = {28: "fs.inotify.max_user_watches", 24: "fs.inotify.max_user_instances"}
 
@@ -62,17 +63,35 @@ class Source:
         flat, deep = self.covered.flat, self.covered.deep
         return not any(path in flat or path in deep or (os.path.dirname(path) in flat and os.path.isdir(path)) for path in paths)
 
-    async def refresh(self) -> None:
-        """Watch what the cover says now. New ears listen before the old ones are let go. Raises Unwatchable."""
-        wanted = await asyncio.to_thread(self._cover)
-        if wanted == self.covered and self._ears:
-            return
-        before, self._ears = self._ears, []
-        try:
-            self._ears = await self._listen(wanted)
-        finally:
+    async def refresh(self) -> bool:
+        """Watch what the cover says now; False: it was watched already. New ears listen before the old ones go. Raises Unwatchable."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            wanted = await asyncio.to_thread(self._cover)
+            if wanted == self.covered and self._ears:
+                return False
+            try:
+                ears = await self._listen(wanted)
+            except FileNotFoundError as error:  # a directory went away in this moment
+                if attempt == _ATTEMPTS:
+                    raise Unwatchable(f"cannot watch {error.filename or error}: it comes and goes") from error
+                continue
+            before, self._ears = self._ears, ears
+            self.covered = wanted
             await asyncio.to_thread(_let_go, before)
-        self.covered = wanted
+            return True
+        return False
+
+    async def probe(self, paths: frozenset[str]) -> None:
+        """Are new directories still watched? watchfiles does not say when the kernel has refused one, so another watch is tried."""
+        if self._polling or not (found := next((path for path in paths if os.path.isdir(path)), "")):
+            return
+        try:
+            notify = await asyncio.to_thread(RustNotify, [found], False, False, _POLL, False, False)
+        except (OSError, WatchfilesRustInternalError) as error:
+            if limit_of(error):
+                self._fall_back(error)
+        else:
+            await asyncio.to_thread(notify.close)
 
     async def close(self) -> None:
         await asyncio.to_thread(_let_go, self._ears)
@@ -101,7 +120,10 @@ class Source:
 
     def _notify(self, paths: list[str], deep: bool) -> RustNotify:
         try:
-            return RustNotify(paths, False, self._polling, _POLL, deep, True)
+            # were permissions ignored, watchfiles would ignore every error, the limits', too
+            return RustNotify(paths, False, self._polling, _POLL, deep, False)
+        except FileNotFoundError:
+            raise
         except (OSError, WatchfilesRustInternalError) as error:
             sysctl = limit_of(error)
             if sysctl and not self._polling:

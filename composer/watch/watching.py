@@ -81,7 +81,8 @@ class Watching:
         await self._source.refresh()
         self.reload.revision = self._files.revision({*subject.files, *subject.dockerfiles})
         if first:
-            self._source.put(Batch(frozenset(), everything=True))  # what changed between the first look and the first ear
+            for crew in self.crews.values():  # what changed between the first look and the first ear
+                crew.changed((), everything=True)
 
     async def _hire(self, name: str, service: Service) -> None:
         assert self._group is not None
@@ -128,8 +129,8 @@ class Watching:
         for crew in self.crews.values():
             if any(path in changed for rule in crew.service.rules for path in look.ignore_files(rule)):
                 crew.changed((), everything=True)
-        if batch.everything or not self._source.covers(batch.paths):
-            await self._source.refresh()
+        await self._source.probe(batch.paths)
+        if (batch.everything or not self._source.covers(batch.paths)) and await self._source.refresh():
             for crew in self.crews.values():  # what was made before it was watched
                 crew.changed(batch.paths, everything=batch.everything)
 

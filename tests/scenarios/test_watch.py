@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.terminal import Terminal, until
+from tests.scenarios.terminal import COMPOSER, Terminal, until
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
@@ -347,21 +347,22 @@ def test_up_watch(terminal: Terminal) -> None:
     assert terminal.states() == {"w-web-1": "exited"}
 
 
-def test_limits_of_inotify_are_told_and_files_are_polled(terminal: Terminal) -> None:
-    sysctl = Path("/proc/sys/fs/inotify/max_user_instances")
-    before = sysctl.read_text()
+@pytest.mark.parametrize(("limit", "sysctl"), [("watches", "fs.inotify.max_user_watches"), ("instances", "fs.inotify.max_user_instances")])
+def test_limits_of_inotify_are_told_and_files_are_polled(terminal: Terminal, limit: str, sysctl: str) -> None:
+    """In a user namespace, which has limits of its own."""
     terminal.stack(AFTER)
+    write(terminal, "py/a.py", "0")
+    write(terminal, "conf/x", "0")
     terminal.run("up", "-d")
+    script = f'echo 1 > /proc/sys/user/max_inotify_{limit}; exec "$0" watch --no-up'
+    command = ["unshare", "--user", "--map-root-user", "sh", "-c", script, str(COMPOSER)]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, cwd=terminal.directory, env=terminal.environment, text=True, stdout=pipe, stderr=pipe)
+    watch = Watch(process)
     try:
-        sysctl.write_text("1")
-        watch = Watch(terminal.begin("watch", "--no-up"))
-        try:
-            watch.says("fs.inotify.max_user_instances", "polled")
-            watch.says("Watch enabled")
-        finally:
-            sysctl.write_text(before)
+        watch.says(sysctl, "polled")
+        watch.says("Watch enabled")
         write(terminal, "py/a.py", "1")
         comes(terminal, "cat /py/a.py", "1")
     finally:
-        sysctl.write_text(before)
         watch.end()
