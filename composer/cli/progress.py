@@ -114,6 +114,7 @@ class Live(Quiet):
             sys.stderr.write("\x1b[?25h")
             sys.stderr.flush()
             self.drawn = 0
+            self.rows, self.began, self.ended = {}, {}, {}
 
     def draw(self, last: bool = False) -> None:
         height, width = size()

@@ -136,7 +136,6 @@ def test_the_import_budget_of_ps(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["nosuch"], "No such command 'nosuch'"),
-        (["watch"], "watching files is not there yet"),
         (["up", "--build", "--no-build"], "--build and --no-build are incompatible"),
         (["up", "-d", "--abort-on-container-exit"], "cannot be combined with --detach"),
         (["up", "-d", "--scale", "web"], "invalid --scale option"),
