@@ -137,3 +137,19 @@ def test_events_tell_nothing_of_ours(terminal: Terminal) -> None:
         events.terminate()
         events.communicate(timeout=20)
     assert sorted(json.loads(line)["attributes"]) == ["image", "mine", "name"]
+
+
+def test_what_is_left_as_it_is_stays_so(terminal: Terminal) -> None:
+    """`--no-recreate`, and `up` of other services: the controller does not make up for it."""
+    text = 'services: {a: {image: bb, environment: {X: "1"}}, b: {image: bb}}'
+    terminal.stack(text)
+    terminal.run("-p", "left", "up", "-d")
+    before = terminal.containers()["left-a-1"]
+    terminal.stack(text.replace("1", "2"))
+    terminal.run("-p", "left", "up", "-d", "--no-recreate")
+    terminal.run("-p", "left", "up", "-d", "b")
+    terminal.run("container", "rm", "-f", "left-b-1")  # the controller is at work: it makes b again
+    until(lambda: terminal.states().get("left-b-1") == "running", 20)
+    assert terminal.containers()["left-a-1"] == before
+    terminal.run("-p", "left", "up", "-d")
+    assert terminal.containers()["left-a-1"] != before

@@ -61,6 +61,16 @@ class _Scene:
         return plan(self.row.name, self.want, self.have, replace(self.policy, services=healing))
 
 
+def _held(row: StackRow, want: Mapping[Ref, Resource], have: Mapping[Ref, Live]) -> dict[Ref, Resource]:
+    """What is wanted; of services that the last command left as they were, as they are."""
+    found = dict(want)
+    for service, hashed in row.held.items():
+        lives = replicas(row.name, have, [service])
+        if Ref("service", service) in found and lives and all(live.hash == hashed for live in lives):
+            found[Ref("service", service)] = replace(found[Ref("service", service)], hash=hashed)
+    return found
+
+
 class Healing:
     """``heal`` is what the controller calls for a stack that may have drifted. ``clock``: seconds since 1970."""
 
@@ -145,6 +155,7 @@ class Healing:
         known = frozenset({*stack.services, *stack.disabled_services})
         policy = Policy(services=services, no_deps=True, scale=row.scale, healing=True, known=known)
         want = (await pinned(stacks, name, with_images(rendered, images), healing=True)).want
+        want = _held(row, want, have)
         check_externals(want, have, selected(services_of(want), policy))
         names = {service: rendered[Ref("service", service)].replicas.template.image for service in services}
         absent = {service: image for service, image in names.items() if images.get(image) is None}

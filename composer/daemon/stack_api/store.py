@@ -27,7 +27,8 @@ class StackRow:
     """``intent``: service -> what is wanted of it by the stack's own commands; a service that is not there is not looked after.
 
     ``number``: that of the revision that is wanted (see `revisions`), 0: none. ``ran``: ids of the containers that ran when last looked
-    at, in the boot ``boot``.
+    at, in the boot ``boot``. ``held``: service -> the hash of its containers, which were left as they are though the file says otherwise
+    (`--no-recreate`, or an `up` of other services).
     """
 
     name: str
@@ -38,6 +39,7 @@ class StackRow:
     boot: str = ""
     config_files: str = ""
     number: int = 0
+    held: Mapping[str, str] = field(default_factory=dict)
 
     def wanting(self, services: Mapping[str, str] | dict[str, str]) -> StackRow:
         """The same with these intents changed."""
@@ -59,6 +61,7 @@ def _encode(row: StackRow) -> dict[str, Any]:
         "boot": row.boot,
         "config_files": row.config_files,
         "number": row.number,
+        "held": dict(row.held),
     }
 
 

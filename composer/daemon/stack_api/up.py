@@ -199,8 +199,20 @@ async def remember(stacks: Stacks, loaded: Loaded, situation: Situation) -> None
     row = row.wanting(dict.fromkeys(names, wish))
     situation.ledger = Ledger(stacks, situation.stack, situation.wanted, situation.pins or Pinned(situation.want))
     number = await situation.ledger.begin(loaded, revision, names, forced(situation.policy, names))
-    await stacks.store.keep(replace(row, revision=revision, scale=scale, config_files=",".join(situation.stack.files), number=number))
+    await stacks.store.keep(
+        replace(row, revision=revision, scale=scale, config_files=",".join(situation.stack.files), number=number, held=held(situation))
+    )
     await asyncio.to_thread(write_files, situation.want)
+
+
+def held(situation: Situation) -> dict[str, str]:
+    """Service -> hash of its containers, where they are left as they are though the file says otherwise."""
+    chosen = () if situation.policy.no_recreate else {service.ref.name for service in situation.chosen}
+    found: dict[str, set[str]] = {}
+    for live in replicas(situation.stack.name, situation.have):
+        found.setdefault(live.service, set()).add(live.hash)
+    wanted = {name: service.hash for name, service in services_of(situation.want).items() if name not in chosen}
+    return {name: min(found[name]) for name, hashed in wanted.items() if len(found.get(name, ())) == 1 and hashed not in found[name]}
 
 
 async def converge(stacks: Stacks, call: Call, situation: Situation) -> list[Outcome]:
