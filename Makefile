@@ -5,7 +5,7 @@ COMPOSER := .venv/bin/composer
 # The engine needs root; as another user every call goes through sudo.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 
-.PHONY: help setup demo test check unit format lock bench clean
+.PHONY: help setup setup-tests demo test check unit format lock bench clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,10 +13,13 @@ help: ## list the verbs
 setup: ## install what is missing (apt, PyPI); leaves .venv/bin/composer
 	@scripts/setup
 
+setup-tests:
+	@scripts/setup tests
+
 demo: setup ## start the engine, bring the shop sample up, wait until it is healthy
 	@$(AS_ROOT) scripts/demo
 
-test: setup check ## all tests, with real containers (root, or a user with sudo)
+test: setup-tests check ## all tests, with real containers (root, or a user with sudo)
 	$(AS_ROOT) .venv/bin/pytest
 
 check: ## format, lint, types and the layers of the house

@@ -15,9 +15,12 @@ def main() -> None:
     import os
     import sys
 
-    from composer.cli.root import run
+    try:
+        from composer.cli.root import run
 
-    code = run(sys.argv[1:])
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # while the commands were still being imported
+        code = 130
     try:
         sys.stdout.flush()
         sys.stderr.flush()
