@@ -94,7 +94,7 @@ def test_a_shared_namespace_is_resolved_when_the_container_is_made() -> None:
 
 def test_what_cannot_be_done_is_refused_by_name() -> None:
     with pytest.raises(Unsupported, match=r'service "web": userns_mode'):
-        render(stack(service("web", userns_mode="private")), Site())
+        render(stack(service("web", userns_mode="keep-id")), Site())
 
 
 def container(status: str, *, code: int = 0, health: str = "") -> Container:
