@@ -19,6 +19,7 @@ _SETS = ("annotations", "environment", "labels", "sysctls", "build.args", "build
 def complete(data: dict[str, Any]) -> None:
     """Fills in what a long form leaves unsaid."""
     for service in (data.get("services") or {}).values():
+        fill_targets(service)
         for kind in ("networks", "models"):
             named = service.get(kind)
             if isinstance(named, dict):
@@ -75,7 +76,6 @@ def fill(data: dict[str, Any], name: str, environment: Mapping[str, str]) -> Non
         if isinstance(build, dict) and build.get("args"):
             build["args"] = _passed(build["args"], environment)
         fill_service(service)
-        fill_targets(service)
         if (service.get("networks") or {}).get("default") == {"declared": False}:
             service["networks"]["default"] = None
     if any("default" in (service.get("networks") or {}) for service in services.values()):

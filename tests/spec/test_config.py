@@ -128,4 +128,6 @@ def test_without_interpolation_it_is_half_long_as_docker_composes() -> None:
     assert service["ports"] == [{"target": 80, "mode": "ingress", "protocol": "tcp"}]
     assert service["build"]["args"] == ["K=1"]
     assert service["build"]["ssh"] == {"default": None}
+    plain = shown("services: {a: {image: x, secrets: [s]}}\nsecrets: {s: {file: f}}", no_interpolate=True, no_normalize=True, format="json")
+    assert json.loads(plain)["services"]["a"]["secrets"] == [{"source": "s", "target": "/run/secrets/s"}]
     assert data["networks"]["n"] == {"external": True, "name": "o"}
