@@ -87,7 +87,7 @@ class LocalEngine:
         live = recover.known(self.parts)
         await self.volumes.start({h.id: h.record.volumes for h in self.registry if h.id in live})
         self._stack.push_async_callback(self.networks.close)
-        await self.networks.traffic.sweep({held.id for held in self.registry})
+        await self.networks.reach.traffic.sweep({held.id for held in self.registry})
         await self.networks.start(live)
         down = await recover.settle(self.parts, live)
         self._stack.push_async_callback(self.tasks.close)

@@ -24,7 +24,7 @@ def test_a_port_is_shared_by_a_group_and_leads_to_those_that_carry(tmp_path: Pat
             port = free_port()
             binding = {"80/tcp": [PortBinding(host_port=str(port))]}
             for name in ("a", "b", "c"):
-                await r.networks.share(ident(name), "stack/web", aside=name == "c")
+                await r.networks.reach.share(ident(name), "stack/web", aside=name == "c")
                 r.serve(await r.box(name, "one", ports=binding, aliases=("web",)), name)
             with pytest.raises(EngineError, match="port is already allocated"):
                 await r.box("stranger", "one", ports=binding)
@@ -34,8 +34,8 @@ def test_a_port_is_shared_by_a_group_and_leads_to_those_that_carry(tmp_path: Pat
             assert len((await asked(client, "web"))[1]) == 2
             assert len((await asked(client, "c"))[1]) == 1
 
-            await r.networks.set_aside(ident("c"), False)
-            await r.networks.set_aside(ident("a"), True)
+            await r.networks.reach.set_aside(ident("c"), False)
+            await r.networks.reach.set_aside(ident("a"), True)
             assert set((await asked(client, "web"))[1]) == {a for n in "bc" for a in (await asked(client, n))[1]}
             for host in ("127.0.0.1", "::1"):
                 assert await answers(host, port) == {"b", "c"}
@@ -52,15 +52,15 @@ def test_a_group_leads_to_its_well_members_or_to_all(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with rig(tmp_path) as r:
             well: set[str] = set()
-            r.networks.traffic.well = lambda container: container in well
+            r.networks.reach.traffic.well = lambda container: container in well
             await r.net("one")
             port = free_port()
             for name in ("a", "b"):
-                await r.networks.share(ident(name), "stack/web")
+                await r.networks.reach.share(ident(name), "stack/web")
                 r.serve(await r.box(name, "one", ports={"80/tcp": [PortBinding(host_port=str(port))]}), name)
             assert await answers("127.0.0.1", port) == {"a", "b"}
             well.add(ident("b"))
-            await r.networks.weigh(ident("b"))
+            await r.networks.reach.weigh(ident("b"))
             assert await answers("127.0.0.1", port) == {"b"}
 
     asyncio.run(scenario())
@@ -72,17 +72,17 @@ def test_the_group_outlives_the_daemon(tmp_path: Path) -> None:
             await r.net("one")
             port = free_port()
             for name in ("a", "b"):
-                await r.networks.share(ident(name), "stack/web", aside=name == "b")
+                await r.networks.reach.share(ident(name), "stack/web", aside=name == "b")
                 await r.box(name, "one", ports={"80/tcp": [PortBinding(host_port=str(port))]})
             return port
 
     async def second(port: int) -> None:
         async with rig(tmp_path, live=("a", "b")) as r:
             assert r.networks.notes == [note for note in r.networks.notes if str(port) not in note]
-            assert r.networks.traffic.aside() == {ident("b")}
-            await r.networks.share(ident("c"), "stack/web")
+            assert r.networks.reach.traffic.aside() == {ident("b")}
+            await r.networks.reach.share(ident("c"), "stack/web")
             r.serve(await r.box("c", "one", ports={"80/tcp": [PortBinding(host_port=str(port))]}), "c")
-            await r.networks.set_aside(ident("a"), True)
+            await r.networks.reach.set_aside(ident("a"), True)
             assert await answers("127.0.0.1", port) == {"c"}
 
     asyncio.run(second(asyncio.run(first())))
@@ -93,12 +93,12 @@ def test_open_connections_are_counted_and_stay(tmp_path: Path) -> None:
         async with rig(tmp_path) as r:
             await r.net("one")
             port = free_port()
-            await r.networks.share(ident("a"), "stack/web")
+            await r.networks.reach.share(ident("a"), "stack/web")
             r.serve(await r.box("a", "one", ports={"80/tcp": [PortBinding(host_port=str(port))]}), "a")
-            assert await r.networks.inbound(ident("a")) == 0
+            assert await r.networks.reach.inbound(ident("a")) == 0
             with socket.create_connection(("127.0.0.1", port), 2) as client:
-                await eventually(lambda: r.networks.inbound(ident("a")))
-                await r.networks.set_aside(ident("a"), True)
+                await eventually(lambda: r.networks.reach.inbound(ident("a")))
+                await r.networks.reach.set_aside(ident("a"), True)
                 client.sendall(b"x")
                 assert client.recv(10).startswith(b"a ")
             await eventually(lambda: gone(r))
@@ -107,7 +107,7 @@ def test_open_connections_are_counted_and_stay(tmp_path: Path) -> None:
 
 
 async def gone(r: Rig) -> bool:
-    return await r.networks.inbound(ident("a")) == 0
+    return await r.networks.reach.inbound(ident("a")) == 0
 
 
 async def answers(host: str, port: int) -> set[str]:

@@ -58,7 +58,7 @@ async def finish(parts: Parts, held: Held) -> None:
         parts.registry.let_go(held)
         await asyncio.gather(*(_volume(parts, name) for name in held.record.anonymous_volumes))
     await parts.registry.drop(held)
-    await parts.networks.traffic.drop(held.id)
+    await parts.networks.reach.traffic.drop(held.id)
     try:
         await asyncio.to_thread(remove_tree, parts.layout.container(held.id))
     except OSError as error:  # it is removed for users; the next start of the engine takes its files, which no row owns

@@ -23,7 +23,7 @@ class LocalTraffic:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._find = parts.registry.find
-        parts.networks.traffic.well = self._is_well
+        parts.networks.reach.traffic.well = self._is_well
 
     def _is_well(self, container: str) -> bool:
         held = self._parts.registry.get(container)
@@ -32,13 +32,13 @@ class LocalTraffic:
         return held.run.health is None or held.run.health.status == "healthy"
 
     async def share(self, ref: str, group: str, *, aside: bool | None = None) -> None:
-        await self._parts.networks.share(self._find(ref).id, group, aside=aside)
+        await self._parts.networks.reach.share(self._find(ref).id, group, aside=aside)
 
     async def admit(self, ref: str) -> None:
-        await self._parts.networks.set_aside(self._find(ref).id, False)
+        await self._parts.networks.reach.set_aside(self._find(ref).id, False)
 
     async def retire(self, ref: str) -> None:
-        await self._parts.networks.set_aside(self._find(ref).id, True)
+        await self._parts.networks.reach.set_aside(self._find(ref).id, True)
 
     async def drain(self, ref: str, timeout: float) -> int:
         held = self._find(ref)
@@ -46,7 +46,7 @@ class LocalTraffic:
         await asyncio.sleep(min(_SETTLE, timeout))
         pause = _FIRST
         while held.run.phase.alive:
-            left = await self._parts.networks.inbound(held.id)
+            left = await self._parts.networks.reach.inbound(held.id)
             if not left or time.monotonic() >= deadline:
                 return left
             await asyncio.sleep(max(0.0, min(pause, deadline - time.monotonic())))
@@ -54,10 +54,10 @@ class LocalTraffic:
         return 0
 
     async def listens(self, ref: str) -> bool:
-        return await self._parts.networks.listens(self._find(ref).id)
+        return await self._parts.networks.reach.listens(self._find(ref).id)
 
     def aside(self) -> Collection[str]:
-        return self._parts.networks.traffic.aside()
+        return self._parts.networks.reach.traffic.aside()
 
     async def follow(self) -> None:
         """Weigh anew whoever starts or whose health changes, until cancelled."""
@@ -72,6 +72,6 @@ class LocalTraffic:
 
     async def _weigh(self, container: str) -> None:
         try:
-            await self._parts.networks.weigh(container)
+            await self._parts.networks.reach.weigh(container)
         except ComposerError as error:
             log.error("the ports of container %s cannot be led anew: %s", container[:12], error.message)

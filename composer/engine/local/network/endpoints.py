@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface
 
 from composer.engine.errors import InvalidArgument
@@ -161,3 +161,8 @@ def member(row: EndpointRow, container: str, *, alone: bool = False) -> Member:
     found = row.settings.dns_names
     names = tuple(n for n in found if n in (found[0], container[:12])) if alone else found
     return Member(container, names, row.settings.ip_address, row.settings.global_ipv6_address)
+
+
+def target(rows: Collection[EndpointRow]) -> EndpointRow | None:
+    """The endpoint that published ports lead to: the first that is not on an `internal` network."""
+    return next((row for row in rows if row.settings.gateway or row.settings.ipv6_gateway), None)

@@ -22,10 +22,10 @@ from composer.engine.local.network.firewall import Facts, Firewall
 from composer.engine.local.network.healing import Healing, Mended
 from composer.engine.local.network.kernel import Kernel
 from composer.engine.local.network.model import EndpointRow, Sandbox, SandboxRequest, SandboxRow
+from composer.engine.local.network.reach import Reach
 from composer.engine.local.network.reference import find
 from composer.engine.local.network.sandboxes import Sandboxes
 from composer.engine.local.network.survey import survey
-from composer.engine.local.network.traffic import Traffic
 from composer.engine.local.state import State, Table
 from composer.engine.model import EndpointSettings, Event, Network, NetworkConfig, NetworkMember, PruneReport
 from composer.engine.model.facts import Facts as HostFacts
@@ -55,6 +55,7 @@ class LocalNetworks:
         self._kernel = Kernel()
         self._bridges = Bridges(layout, self._kernel)
         self._sandboxes = Sandboxes(layout, state, self._kernel, self._bridges, self._find, _is_default)
+        self.reach = Reach(layout, self._kernel, self._sandboxes)
         self._firewall = Firewall(self._kernel, layout.table, self._facts)
         self._sandboxes.firewall = self._firewall
         self._healing = Healing(layout, self._kernel, self._bridges, self._sandboxes, self._firewall, self._all, self._tell_mended)
@@ -264,32 +265,6 @@ class LocalNetworks:
         await self._sandboxes.unplug(container_id, found)
         self._tell("disconnect", found, container=container_id)
 
-    # Who is to be reached: see `traffic`.
-
-    @property
-    def traffic(self) -> Traffic:
-        return self._sandboxes.traffic
-
-    async def share(self, container_id: str, group: str, *, aside: bool | None = None) -> None:
-        """It holds its host ports together with others of the group, from now on and at each start."""
-        await self._sandboxes.share(container_id, group, aside=aside)
-
-    async def set_aside(self, container_id: str, aside: bool) -> None:
-        """Nothing new is led to it, or it is again. Connections that are open stay."""
-        await self._sandboxes.set_aside(container_id, aside)
-
-    async def weigh(self, container_id: str) -> None:
-        """It has started, or its health has changed."""
-        await self._sandboxes.weigh(container_id)
-
-    async def inbound(self, container_id: str) -> int:
-        """TCP connections that others have open to it."""
-        return await self._sandboxes.inbound(container_id)
-
-    async def listens(self, container_id: str) -> bool:
-        """Whether its processes listen on the TCP ports that it publishes, or on one that it exposes."""
-        return await self._sandboxes.listens(container_id)
-
     def host_files(self, request: SandboxRequest) -> tuple[str, str]:
         """(hosts, resolv.conf) of a container in the host's network: the host's own, with what the container adds."""
         base = Path("/etc/hosts").read_text(errors="replace") if Path("/etc/hosts").exists() else ""
@@ -334,7 +309,7 @@ class LocalNetworks:
 
     def _facts(self) -> Facts:
         made = [network for network in self._networks if self._bridges.is_made(network.id)]
-        return [self._bridges.rule(network) for network in made], self._sandboxes.port_rules()
+        return [self._bridges.rule(network) for network in made], self.reach.port_rules()
 
     def _shown(self, network: Network) -> Network:
         members = self._sandboxes.members(network.id)

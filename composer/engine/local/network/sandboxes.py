@@ -26,7 +26,6 @@ from composer.engine.local.network.kernel import Kernel
 from composer.engine.local.network.model import EndpointRow, PublishedPort, Sandbox, SandboxRequest, SandboxRow
 from composer.engine.local.network.naming import Find, Naming
 from composer.engine.local.network.ports import HostPorts
-from composer.engine.local.network.ruleset import PortRule
 from composer.engine.local.network.traffic import Traffic
 from composer.engine.local.network.wiring import Cable, Wired, Wish
 from composer.engine.local.state import State, Table
@@ -60,14 +59,13 @@ class Sandboxes:
         self._cables: dict[str, tuple[str, str]] = {}  # host end -> (network id, container), of those that were made
         self._ports: HostPorts | None = None
         self.traffic = Traffic(state)
-        self._carrying: frozenset[str] = frozenset()
         self.naming = Naming(find, default, self.members, self.traffic.is_aside)
         self.firewall: Firewall
 
     @property
     def host_ports(self) -> HostPorts:
         if self._ports is None:
-            self._ports = HostPorts(lambda container: container in self._carrying)
+            self._ports = HostPorts(lambda container: container in self.traffic.now)
         return self._ports
 
     def members(self, network_id: str) -> Mapping[str, tuple[SandboxRow, EndpointRow]]:
@@ -154,7 +152,7 @@ class Sandboxes:
 
     def _publish(self, request: SandboxRequest, made: Collection[EndpointRow]) -> tuple[PublishedPort, ...]:
         wanted = ports.wishes(request.port_bindings, request.exposed_ports, publish_all=request.publish_all)
-        target = _target(made)
+        target = endpoints.target(made)
         if not wanted or target is None:
             return ()
         label = f"{request.name} ({target.settings.endpoint_id})"
@@ -220,11 +218,12 @@ class Sandboxes:
         await self._kernel.drop([self._layout.netns(container_id)])
         if row.published:
             await self.firewall.apply()
-            await self._forget_flows(row)
+            await self.forget_flows(row)
         if container_id not in self._live:  # not opened again meanwhile
             await self._rows.delete(container_id, durable=False)
 
-    async def _forget_flows(self, row: SandboxRow) -> None:
+    async def forget_flows(self, row: SandboxRow) -> None:
+        """Its UDP clients are led anew with their next datagram."""
         own = [a for e in row.endpoints for a in (e.settings.ip_address, e.settings.global_ipv6_address) if a]
         if any(one.protocol == "udp" for one in row.published):
             try:
@@ -315,48 +314,6 @@ class Sandboxes:
     def _in_order(self, rows: Iterable[EndpointRow]) -> tuple[EndpointRow, ...]:
         return tuple(sorted(rows, key=lambda row: (-row.settings.gw_priority, self._find(row.network).name)))
 
-    # --- who is to be reached -----------------------------------------------------------------------------------------
-
-    async def share(self, container_id: str, group: str, *, aside: bool | None = None) -> None:
-        """It holds its host ports together with others of the group, from now on and at each start."""
-        if await self.traffic.put(container_id, group=group, aside=aside) and container_id in self._live:
-            self.host_ports.regroup(container_id, group)
-            await self._turn(container_id)
-
-    async def set_aside(self, container_id: str, aside: bool) -> None:
-        """Nothing new is led to it, or it is again. Connections that are open stay."""
-        if await self.traffic.put(container_id, aside=aside) and container_id in self._live:
-            await self._turn(container_id)
-
-    async def _turn(self, container_id: str) -> None:
-        row = self._live[container_id].row
-        self.naming.announce(row)
-        await self.firewall.apply()
-        if self.traffic.is_aside(container_id) and row.published:
-            self.host_ports.turn_away(container_id)
-            await self._forget_flows(row)
-
-    async def weigh(self, container_id: str) -> None:
-        """Its health has changed: its group's ports may lead elsewhere now."""
-        if container_id in self.traffic and container_id in self._live:
-            await self.firewall.apply()
-
-    async def inbound(self, container_id: str) -> int:
-        """TCP connections that others have open to it."""
-        return await self._kernel.inbound(self._layout.netns(container_id)) if container_id in self._live else 0
-
-    async def listens(self, container_id: str) -> bool:
-        """Whether its processes listen on all TCP ports that it publishes, else on one of those that it exposes."""
-        row = self.row(container_id)
-        if row is None:
-            return False
-        published = {one.port for one in row.published if one.protocol == "tcp"}
-        exposed = {number for number, protocol in map(ports.parse_port, row.exposed) if protocol == "tcp"}
-        if not published and not exposed:
-            return True
-        found = await self._kernel.listening(self._layout.netns(container_id))
-        return published <= found if published else bool(exposed & found)
-
     # --- drift --------------------------------------------------------------------------------------------------------
 
     def cables(self) -> dict[str, tuple[str, str]]:
@@ -418,7 +375,7 @@ class Sandboxes:
                 pool.lease(held)
         self._adopt(row)
         problems = []
-        target = _target(row.endpoints)
+        target = endpoints.target(row.endpoints)
         if target is not None:
             address = target.settings.ip_address or target.settings.global_ipv6_address
             group = self.traffic.group(row.container)
@@ -435,28 +392,9 @@ class Sandboxes:
         self.naming.announce(row)
         return problems
 
-    def port_rules(self) -> list[PortRule]:
-        """All published ports that lead somewhere now, for the firewall."""
-        self._carrying = self.traffic.carrying(self._live)
-        rules = []
-        for container, live in self._live.items():
-            target = _target(live.row.endpoints) if live.row.published else None
-            if target is None or container not in self._carrying:
-                continue
-            v4, v6 = target.settings.ip_address, target.settings.global_ipv6_address
-            for one in live.row.published:
-                address = v6 if ":" in one.host_ip and v6 else v4 or v6
-                rules.append(PortRule(one.protocol, one.host_ip, one.host_port, address, one.port))
-        return rules
-
     async def close(self) -> None:
         """Stop serving; the containers keep their networks."""
         for live in self._live.values():
             if live.resolver:
                 live.resolver.close()
         self.host_ports.close()
-
-
-def _target(rows: Collection[EndpointRow]) -> EndpointRow | None:
-    """The endpoint that published ports lead to: the first that is not on an `internal` network."""
-    return next((row for row in rows if row.settings.gateway or row.settings.ipv6_gateway), None)

@@ -29,6 +29,7 @@ class Traffic:
     def __init__(self, state: State) -> None:
         self._rows = Table(state, "traffic", encode=TrafficRow.to_wire, decode=TrafficRow.from_wire)
         self.well: Well = _always
+        self.now: frozenset[str] = frozenset()  # who carried when the rules were made last
 
     def __contains__(self, container: str) -> bool:
         return container in self._rows
