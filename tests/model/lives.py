@@ -96,7 +96,7 @@ def _factory(loop: asyncio.AbstractEventLoop, coro: Any, *, context: contextvars
     return task
 
 
-class _Selector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
+class _Selector(selectors.DefaultSelector):
     """Waits for files and threads only as long as there are threads at work; else time goes on."""
 
     loop: VirtualLoop
@@ -106,7 +106,7 @@ class _Selector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
         if found or timeout == 0:
             return found
         if self.loop.threads:
-            return super().select(0.05)  # type: ignore[no-any-return]
+            return super().select(0.05)
         if timeout is None:
             raise AssertionError("nothing will ever happen")
         self.loop.now += timeout
@@ -122,7 +122,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         selector.loop = self
         self.now = 1_000_000.0
         self.threads = 0
-        self.set_task_factory(_factory)  # type: ignore[arg-type]
+        self.set_task_factory(_factory)
 
     def time(self) -> float:
         return self.now
