@@ -174,7 +174,9 @@ def test_only_used_resources_are_there() -> None:
 
 
 def test_warnings() -> None:
-    found = stack("version: '3'\n" + WEB + "    user: ${NOBODY}\n    hostname: ${NOBODY}\n    storage_opt: {size: 1G}\n    command: a && b\n")
+    found = stack(
+        "version: '3'\n" + WEB + "    user: ${NOBODY}\n    hostname: ${NOBODY}\n    storage_opt: {size: 1G}\n    command: a && b\n"
+    )
     assert [(w.code, w.mark.line if w.mark else 0) for w in found.warnings] == [
         ("spec.unset-variable", 5),
         ("spec.version", 1),
