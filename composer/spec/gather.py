@@ -21,6 +21,8 @@ from composer.spec.shelf import Shelf
 from composer.spec.trace import Extended, Included, Trace
 from composer.spec.tree import MAPPING, SCALAR, SEQUENCE, Base, Node, Source, plain
 
+INCLUDES = 1000  # files that one stack may include
+EXTENDS = 100  # how long a chain of `extends` may be
 SECTIONS = ("services", "networks", "volumes", "secrets", "configs", "models")
 
 
@@ -47,6 +49,8 @@ class Gathering:
         self.used: dict[str, str] = {}
         self.trace = trace
         self._raw: dict[tuple[str, str, int], list[Node]] = {}
+        self._trees: dict[tuple[tuple[str, ...], str, int], Node | None] = {}
+        self._lookups: dict[tuple[tuple[str, ...], int], Mapping[str, str]] = {}
         self._files: dict[tuple[str, str, int], list[Node]] = {}
 
     def stack(self, paths: tuple[str, ...], place: Place) -> Node | None:
@@ -172,7 +176,20 @@ class Gathering:
                 self.problems.error("spec.no-file", f"cannot include {self.shelf.shown(file)}: {what}", node)
                 return None
         inner = self._include_place(entry, files[0], place)
-        return self.stack(files, inner) if inner else None
+        return self._included_stack(files, inner, entry) if inner else None
+
+    def _included_stack(self, files: tuple[str, ...], place: Place, entry: Node) -> Node | None:
+        """The tree of an include. What two files include in the same way is gathered once: else a ladder of them doubles at each step."""
+        key = (files, place.base.directory, id(place.lookup))
+        if key not in self._trees:
+            if len(self._trees) >= INCLUDES:
+                self.problems.error(
+                    "spec.too-many-includes", f"more than {INCLUDES} files are included", entry, "is it a ladder of includes?"
+                )
+                return None
+            self._trees[key] = None
+            self._trees[key] = self.stack(files, place)
+        return self._trees[key]
 
     def _include_place(self, entry: Node, first: str, place: Place) -> Place | None:
         directory = entry.get("project_directory")
@@ -183,7 +200,8 @@ class Gathering:
         extra = read_env(paths, place.lookup, self.shelf, self.problems, required=bool(named))
         if extra is None:
             return None
-        lookup = {**extra, **place.lookup} if extra.keys() - place.lookup.keys() else place.lookup
+        same = (paths, id(place.lookup))
+        lookup = self._lookups.setdefault(same, {**extra, **place.lookup} if extra.keys() - place.lookup.keys() else place.lookup)
         if self.trace is not None:
             self.trace.included.append(Included(lookup, place.lookup, paths, entry))
         step = f"included by {entry.mark}"
@@ -198,7 +216,7 @@ class Gathering:
                 document = document.mapping({**document.value, section: theirs}, {**(document.keys or {}), section: other.key(section)})
                 continue
             for name in theirs.value.keys() & ours.value.keys():
-                if plain(theirs.value[name]) != plain(ours.value[name]):
+                if theirs.value[name] is not ours.value[name] and plain(theirs.value[name]) != plain(ours.value[name]):
                     message = f"{section}.{name} conflicts with imported resource: it is defined at {theirs.key(name).mark}, too"
                     self.problems.error("spec.include-conflict", message, ours.key(name), "change what is included in an override file")
             together = ours.mapping({**theirs.value, **ours.value}, {**(theirs.keys or {}), **(ours.keys or {})})
@@ -216,6 +234,7 @@ class _Extends:
         self.path = path
         self.place = place
         self._done: dict[str, Node] = {}
+        self._is_deep = False  # one word about a chain that is too long is enough
 
     def service(self, name: str, seen: tuple[tuple[str, str], ...], service: Node) -> Node:
         if name in self._done:
@@ -226,12 +245,21 @@ class _Extends:
         own = _alive(service.without("extends"), service)
         if extends.tag == "!reset":
             return own
+        if self._is_deep:
+            self.gathering.problems.spoilt.add(f"services.{name}")
+            return own
+        if len(seen) > EXTENDS:
+            self._is_deep = True
+            self.gathering.problems.error(
+                "spec.extends-deep", f"more than {EXTENDS} services extend one another", extends, "shorten the chain"
+            )
+            self.gathering.problems.spoilt.update(f"services.{one}" for _, one in seen)
+            return own
         done = self._merged(name, (*seen, (self.path, name)), own, extends)
         if done is None:
             self.gathering.problems.spoilt.add(f"services.{name}")
             return own
-        if not seen:
-            self._done[name] = done
+        self._done[name] = done
         return done
 
     def _merged(self, name: str, seen: tuple[tuple[str, str], ...], own: Node, extends: Node) -> Node | None:

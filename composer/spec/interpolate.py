@@ -22,6 +22,8 @@ Operator = Literal["", "-", ":-", "?", ":?", "+", ":+"]
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPERATOR = re.compile(r":?[-?+]")
 _DEEP = 50
+_LARGEST = 8 * 2**20  # characters that one value may expand to
+_ALL = 64 * 2**20  # characters that the values of a stack may expand to
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,14 @@ class _Expansion:
         except Wrong as wrong:
             wrong.at += begin
             raise
-        return "".join(piece if isinstance(piece, str) else self.value(piece, begin, depth) for piece in pieces)
+        parts: list[str] = []
+        size = 0
+        for piece in pieces:
+            parts.append(piece if isinstance(piece, str) else self.value(piece, begin, depth))
+            size += len(parts[-1])
+            if size > _LARGEST:
+                raise Wrong("spec.too-large", f"variables expand to more than {_LARGEST // 2**20} Mi characters", "", begin)
+        return "".join(parts)
 
     def value(self, use: Variable, begin: int, depth: int) -> str:
         value = self.lookup.get(use.name)
@@ -194,6 +203,10 @@ def _scalar(node: Node, lookup: Mapping[str, str], problems: Problems, used: dic
     except Wrong as wrong:
         problems.error(wrong.code, wrong.message, within(node, wrong.at), wrong.hint)
         value = node.value
+    problems.expanded += len(value)
+    if problems.expanded > _ALL:
+        problems.error("spec.too-large", f"the variables of the files expand to more than {_ALL // 2**20} Mi characters", node)
+        value = ""
     done = node.scalar(value)
     done.tag = node.tag
     done.live = node.tag is not None

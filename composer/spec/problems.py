@@ -18,6 +18,7 @@ class Problems:
         self.errors: list[Diagnostic] = []
         self.warnings: list[Diagnostic] = []
         self.spoilt: set[str] = set()  # `services.web`: objects of which something wrong was left out
+        self.expanded = 0  # characters that variables have become
         self._seen: set[tuple[object, str]] = set()
 
     def error(self, code: str, message: str, node: Node | None = None, hint: str = "") -> None:
@@ -32,6 +33,11 @@ class Problems:
             if node
             else Diagnostic(code, message, hint=hint or None, severity=severity)
         )
+
+    @property
+    def is_full(self) -> bool:
+        """Are there so many mistakes that no more is kept?"""
+        return len(self.errors) >= MOST
 
     def late(self, code: str, message: str, node: Node | None = None, hint: str = "") -> None:
         """What only stands in the way of running it: an error, but a warning to who only looks (`config`)."""

@@ -301,6 +301,8 @@ def _sort_of(kind: str) -> str:
 
 
 def _unknown_key(rule: Rule, node: Node, key: str, path: tuple[str | int, ...], problems: Problems) -> None:
+    if problems.is_full:
+        return
     at = node.key(key)
     if not rule.properties and rule.patterns:
         message = f"'{key}' is no valid name in {dotted(path) or 'this file'}"
