@@ -31,6 +31,9 @@ class _Planner:
         self.chosen = selected(self.services, policy)
         self.draft = Draft()
         self.fates: dict[str, list[Fate]] = {}
+        # what others wait for to be done is not waited for to run, as docker compose's `up --wait` has it
+        needs = [need for service in self.services.values() for need in service.needs]
+        self.one_shots = {need.service for need in needs if need.condition == COMPLETED}
         self.barrier: list[str] = []  # what every creation waits for
         self.replaced_networks: set[str] = set()
         self.rolled: dict[str, str] = {}  # service -> key of the action that brings its containers up to date
@@ -271,7 +274,7 @@ class _Planner:
             if verb:
                 self.draft.add(self._start(service, fate, verb, cause))
             if self.policy.wait and not _ready(fate, verb):
-                self._wait(service, fate, READY)
+                self._wait(service, fate, COMPLETED if service.ref.name in self.one_shots else READY)
 
     def _start_verb(self, fate: Fate) -> tuple[str, str]:
         """start, unpause or nothing, and why."""

@@ -111,3 +111,16 @@ def test_anonymous_volumes_survive_a_replacement_that_was_cut_off() -> None:
 
     for steps in range(6):
         asyncio.run(run(steps))
+
+
+def test_wait_waits_for_a_one_shot_to_be_done_not_to_run() -> None:
+    async def run() -> None:
+        engine = MemoryEngine()
+        spec = stack(service("web", depends_on={"migrate": on("service_completed_successfully")}), service("migrate"))
+        found = str(await planned(engine, spec, Policy(wait=True)))
+        assert "wait container p-migrate-1 service_completed_successfully" in found
+        assert "wait container p-migrate-1 service_running_or_healthy" not in found
+        assert "wait container p-web-1 service_running_or_healthy" in found
+        await engine.close()
+
+    asyncio.run(run())
