@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -231,12 +232,18 @@ class Bench:
             row.result = expected
         except AssertionError:
             row.seconds, row.result = LIMIT, "neither healed nor reported"
-        new = [one for one in self.drifts()[seen:] if one["Service"] in (service, "")]
+        new = self.told(service, seen)
         row.drift = (
             "; ".join(f"{one['What']} [found by {one['Found']}] {one['Result']}" for one in new[:2]) or "(nothing: the engine's policy)"
         )
         row.why = self.terminal.out("why", service).splitlines()[0].split("   ")[0]
         return row
+
+    def told(self, service: str, seen: int) -> list[dict[str, Any]]:
+        """What the history has to say of it: it is written a moment behind the act; of what the engine does by itself, nothing."""
+        with suppress(AssertionError):
+            until(lambda: len(self.drifts()) > seen, 2)
+        return [one for one in self.drifts()[seen:] if one["Service"] in (service, "")]
 
     def holds(self, check: Callable[[], Any]) -> bool:
         try:
