@@ -73,9 +73,9 @@ class Connection:
                 try:
                     piece = self.receive()
                 except ConnectionResetError as error:
-                    raise WireError("the daemon closed the connection before it answered") from error
+                    raise WireError("the daemon closed the connection before it answered", hint="see: composer engine logs") from error
                 if not piece:
-                    raise WireError("the daemon closed the connection before it answered")
+                    raise WireError("the daemon closed the connection before it answered", hint="see: composer engine logs")
                 self.buffer += piece
             head, self.buffer = self.buffer.split(b"\r\n\r\n", 1)
             first, *rest = head.decode("latin-1").split("\r\n")
