@@ -47,7 +47,6 @@ class Steps:
         self._ids: dict[tuple[str, int], str] = {
             (live.service, live.number): live.id for live in have.values() if live.ref.kind == "container" and not live.oneoff
         }
-        self._renaming: set[str] = set()
 
     async def perform(self, action: Action) -> None:
         """Do it. Raises the engine's errors and ConditionFailed."""

@@ -6,6 +6,8 @@ shows some empty objects; YAML is the other way round.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -110,8 +112,6 @@ def service_hash(service: Service) -> str:
     if service.env_file:
         files = [file.path if file.required else {"path": file.path, "required": False} for file in service.env_file]
         data = _with(data, "env_file", files)
-    import hashlib  # slow to import
-
     return hashlib.sha256(go_json(data).encode()).hexdigest()
 
 
@@ -122,8 +122,6 @@ def _with(data: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
 
 def go_json(data: Any) -> str:
     """JSON as Go's encoder has it: compact, with `<`, `>`, `&` and the line separators escaped."""
-    import json
-
     return go_escaped(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
 
 

@@ -8,6 +8,7 @@ Source: YAML 1.2.2; the merge key of YAML 1.1 (yaml.org/type/merge.html).
 
 from __future__ import annotations
 
+from base64 import b64decode
 from typing import Any
 
 import yaml
@@ -127,8 +128,6 @@ class _Parser:
         node.live = "$" in text or tag in _KEPT
 
     def binary(self, node: Node, text: str) -> None:
-        from base64 import b64decode
-
         try:
             node.value = b64decode("".join(text.split()), validate=True).decode("utf-8", "replace")
         except ValueError:

@@ -5,6 +5,7 @@ Source: Compose Specification, services, "ports"; the corners are those of Docke
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 
 _PROTOCOLS = ("tcp", "udp", "sctp")
@@ -59,8 +60,6 @@ def check_address(ip: str) -> None:
     """ValueError when `ip` is no IPv4 or IPv6 address."""
     if ip in ("0.0.0.0", "127.0.0.1", "::1", "::"):
         return
-    import ipaddress  # slow to import
-
     try:
         if "%" in ip:
             raise ValueError("a zone")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 
 from composer.errors import Diagnostic, SpecError
@@ -70,8 +71,6 @@ class Problems:
 def did_you_mean(word: str, known: Iterable[str], *, listed: str = "") -> str:
     """A hint for a mistyped name: `did you mean 'x'?`, or `listed` followed by the choices when few, or nothing."""
     choices = list(known)
-    import difflib  # only for who made a mistake
-
     close = difflib.get_close_matches(word.lower(), [c.lower() for c in choices], 1, 0.6)
     if close:
         return f"did you mean '{next(c for c in choices if c.lower() == close[0])}'?"

@@ -6,13 +6,12 @@ reads for itself (with its user's rights) sends them along; `load_from_disk` doe
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TypeVar
 
-Loaded = Any
+Loaded = TypeVar("Loaded")
 
 MAX_FILE = 64 * 1024 * 1024
 MAX_ROUNDS = 64  # a chain of includes this long is a mistake
@@ -106,16 +105,3 @@ def load_from_disk(request: Request, load: Callable[[Request], Loaded | Need], r
             return answer
         request = request.with_contents({path: read(path) for path in answer.paths})
     raise RecursionError("the stack's files ask for more files without end")
-
-
-def find_default(directory: str, exists: Callable[[str], bool] = os.path.isfile) -> tuple[str, ...]:
-    """The stack file by its default names, in `directory` or above it, and its override; () when there is none."""
-    while True:
-        found = [path for name in NAMES if exists(path := os.path.join(directory, name))]
-        if found:
-            overrides = [path for name in OVERRIDES if exists(path := os.path.join(directory, name))]
-            return (found[0], *overrides[:1])
-        parent = os.path.dirname(directory)
-        if parent == directory:
-            return ()
-        directory = parent

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import re
+import struct
+from decimal import Decimal
 from typing import Any
 
 WORDS: dict[str, Any] = {
@@ -18,9 +20,9 @@ WORDS: dict[str, Any] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
 }
-_INT = r"[-+]?(?:0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|[1-9][0-9]*|0)"
-_FLOAT = r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
-_DATE = r"(\d{4})-(\d\d?)-(\d\d?)(?:(?:[Tt]|[ \t]+)(\d\d?):(\d\d?):(\d\d?)(\.\d+)?[ \t]*(Z|[-+]\d\d:\d\d)?)?"
+_INT = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|[1-9][0-9]*|0)")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_DATE = re.compile(r"(\d{4})-(\d\d?)-(\d\d?)(?:(?:[Tt]|[ \t]+)(\d\d?):(\d\d?):(\d\d?)(\.\d+)?[ \t]*(Z|[-+]\d\d:\d\d)?)?")
 _STARTS = frozenset("0123456789+-.")
 
 
@@ -55,12 +57,12 @@ def _number_or_date(word: str) -> Any:
     number = word.replace("_", "")
     if number.isascii() and number.isdigit() and (number[0] != "0" or number == "0"):
         return _integer(number)
-    if re.fullmatch(_INT, number):
+    if _INT.fullmatch(number):
         return _integer(number)
-    if re.fullmatch(_FLOAT, number):
+    if _FLOAT.fullmatch(number):
         value = float(number)
         return word if math.isinf(value) else value
-    date = re.fullmatch(_DATE, word)
+    date = _DATE.fullmatch(word)
     return _timestamp(word, date) if date else word
 
 
@@ -98,8 +100,6 @@ def go_float(value: float) -> str:
     """A float as Go prints it, in the fewest digits: with an exponent below 1e-4, and from 1e6 on."""
     if math.isinf(value) or math.isnan(value):
         return "NaN" if math.isnan(value) else ("+Inf" if value > 0 else "-Inf")
-    from decimal import Decimal  # rare
-
     sign, digits, exponent = Decimal(repr(value)).as_tuple()
     text = "".join(map(str, digits)).rstrip("0") or "0"
     point = len(digits) + int(exponent)  # where the decimal point stands, counted from the first digit
@@ -116,8 +116,6 @@ def go_float(value: float) -> str:
 
 def short_float(value: float) -> float:
     """The shortest float that is the same in 32 bits."""
-    import struct  # rare
-
     wanted = struct.unpack("f", struct.pack("f", value))[0] if abs(value) < 3e38 else value
     for digits in range(1, 10):
         short = float(f"{value:.{digits}g}")

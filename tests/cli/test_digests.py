@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from composer.engine.local.layout import Layout
 from tests.cli.shell import shell
+from tests.fixtures.loopback import Quiet, serving
 
 pytestmark = pytest.mark.root
 KIND = "application/vnd.oci.image.index.v1+json"
@@ -21,7 +18,7 @@ INDEX = json.dumps({"schemaVersion": 2, "mediaType": KIND, "manifests": []}).enc
 DIGEST = f"sha256:{hashlib.sha256(INDEX).hexdigest()}"
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(Quiet):
     def do_GET(self) -> None:
         there = self.path in ("/v2/", "/v2/app/manifests/1")
         body = INDEX if self.path != "/v2/" else b"{}"
@@ -31,25 +28,9 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body if there else b"")
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
-
-
-@contextmanager
-def registry() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
 
 def test_digests_come_from_the_registry(place: Layout, no_leaks: None, tmp_path: Path) -> None:
-    with registry() as address, shell(place, tmp_path) as here:
+    with serving(Handler) as address, shell(place, tmp_path) as here:
         text = f"services: {{a: {{image: '{address}/app:1', command: echo $$X}}, b: {{build: .}}}}"
         image = f"{address}/app:1@{DIGEST}"
         done = json.loads(here.out("-f", "-", "config", "--resolve-image-digests", "--format", "json", stdin=text.encode()))

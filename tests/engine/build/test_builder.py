@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import tarfile
-import threading
 from collections.abc import Sequence
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from composer.engine.errors import EngineError, NotFound
 from composer.engine.local.engine import LocalEngine
 from composer.engine.model import BuildConfig, ContainerConfig, HostConfig, Image, LogOptions
 from tests.conftest import Opened, run
+from tests.fixtures.loopback import Quiet, serving
 
 pytestmark = pytest.mark.root
 
@@ -160,31 +160,20 @@ def test_add_unpacks_archives_and_copy_does_not(engine: Opened, context: Path) -
 
 def test_add_fetches_a_url_and_checks_it(engine: Opened, context: Path, tmp_path: Path) -> None:
     (tmp_path / "served").write_text("by http")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    url = f"http://127.0.0.1:{server.server_port}/served"
 
-    async def work() -> str:
+    async def work(url: str) -> str:
         async with engine() as e:
             with pytest.raises(EngineError, match="digest mismatch"):
                 await build(e, context, f"FROM bb\nADD --checksum=sha256:{'0' * 64} {url} /x\n")
             image, _ = await build(e, context, f"FROM bb\nADD {url} /x/\n")
             return await output(e, image, ["cat", "/x/served"])
 
-    try:
-        assert run(work()) == "by http"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(partial(Files, directory=str(tmp_path))) as address:
+        assert run(work(f"http://{address}/served")) == "by http"
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """A web server that says nothing on stderr."""
-
-    def log_message(self, format: str, *args: object) -> None:
-        return
+class Files(Quiet, SimpleHTTPRequestHandler):
+    """Serves a directory."""
 
 
 def test_run_mounts(engine: Opened, context: Path) -> None:

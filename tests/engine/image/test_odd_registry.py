@@ -10,8 +10,6 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,6 +19,7 @@ from composer.engine.errors import EngineError, InvalidArgument, NotFound, Unaut
 from composer.engine.model import RegistryAuth
 from tests.fixtures.busybox import LayerTar, TestImage, busybox_archive
 from tests.fixtures.images import image_room, said
+from tests.fixtures.loopback import Quiet, serving
 
 pytestmark = pytest.mark.root
 
@@ -47,7 +46,7 @@ class OddRegistry:
         return self.manifest if name == "1" else blobs.get(name)
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(Quiet):
     registry: OddRegistry
 
     def do_GET(self) -> None:
@@ -76,9 +75,6 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
-
 
 def _digest(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
@@ -88,24 +84,10 @@ def _described(kind: str, data: bytes) -> dict[str, object]:
     return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": _digest(data), "size": len(data)}
 
 
-@contextmanager
-def serving() -> Iterator[OddRegistry]:
-    registry = OddRegistry()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"registry": registry}))
-    registry.address = f"127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield registry
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 @pytest.fixture
 def registry() -> Iterator[OddRegistry]:
-    with serving() as made:
+    made = OddRegistry()
+    with serving(type("Bound", (Handler,), {"registry": made})) as made.address:
         yield made
 
 

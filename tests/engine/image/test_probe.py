@@ -4,39 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from composer.engine.local.image.probe import probe
 from composer.engine.model.facts import ImageFact
+from tests.fixtures.loopback import Quiet, serving
 
 ANSWERS = {"/v2/a/there/manifests/1": 200, "/v2/a/closed/manifests/1": 401, "/v2/a/denied/manifests/1": 403, "/v2/a/ill/manifests/1": 418}
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(Quiet):
     def do_HEAD(self) -> None:
         self.send_response(200 if self.path == "/v2/" else ANSWERS.get(self.path, 404))
         self.end_headers()
 
     do_GET = do_HEAD
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
-
-
-@contextmanager
-def registry() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def ask(*names: str, patience: float = 10.0) -> dict[str, ImageFact]:
@@ -44,7 +25,7 @@ def ask(*names: str, patience: float = 10.0) -> dict[str, ImageFact]:
 
 
 def test_each_answer_is_told_apart() -> None:
-    with registry() as address:
+    with serving(Handler) as address:
         found = ask(*(f"{address}/a/{name}:1" for name in ("there", "gone", "closed", "denied", "ill")))
     kinds = {name.rpartition("/")[2]: fact for name, fact in found.items()}
     assert {name: fact.kind for name, fact in kinds.items()} == {

@@ -8,7 +8,6 @@ from composer.engine.local.containers.registry import Held, Shown
 from composer.engine.local.lifecycle import Phase, pause
 from composer.engine.local.runtime import mounts as runtime_mounts
 from composer.engine.model import (
-    ZERO_TIME,
     Container,
     ContainerState,
     EndpointSettings,
@@ -169,7 +168,3 @@ def ports(run: Run) -> list[tuple[str, PortBinding | None]]:
         else:
             found.append((port, None))
     return found
-
-
-def never_started(run: Run) -> bool:
-    return run.started_at == ZERO_TIME

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Thread
@@ -38,17 +37,3 @@ def in_own_thread(work: Callable[[], T]) -> T:
     thread.start()
     thread.join()
     return result.result()
-
-
-def in_network_namespace(path: str | os.PathLike[str], work: Callable[[], T]) -> T:
-    """Run ``work`` in the network namespace pinned at ``path``; a socket that it opens stays in there."""
-
-    def enter() -> T:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            setns(fd, CLONE_NEWNET)
-        finally:
-            os.close(fd)
-        return work()
-
-    return in_own_thread(enter)

@@ -10,8 +10,6 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from composer.engine.local.linux.libc import check, libc
-
 _PIDFD_GET_INFO = 0xC040FF0B
 _PIDFD_INFO_EXIT = 8
 PR_SET_CHILD_SUBREAPER = 36
@@ -70,7 +68,3 @@ def exit_status(pidfd: int) -> int | None:
         return None
     mask: int = info[0]
     return int(struct.unpack_from("i", info, 60)[0]) if mask & _PIDFD_INFO_EXIT else None
-
-
-def become_subreaper() -> None:
-    check(libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))

@@ -124,10 +124,6 @@ class LocalVolumes:
             raise NotFound(f"get {name}: no such volume")
         return row.volume
 
-    def is_anonymous(self, name: str) -> bool:
-        row = self._rows.get(name)
-        return row is not None and row.anonymous
-
     async def list(self, filters: Filters | None = None) -> Sequence[Volume]:
         rows = sorted((row.volume for row in self._rows), key=lambda v: v.name)
         return filtering.select(rows, filters, used=lambda name: bool(self._users(name)))
