@@ -14,7 +14,6 @@ from composer.daemon.stack_api import (
     down,
     drift,
     images,
-    jobverbs,
     listing,
     logs,
     operate,
@@ -25,6 +24,7 @@ from composer.daemon.stack_api import (
     watching,
     why,
 )
+from composer.daemon.stack_api.jobs import verbs as job_verbs
 from composer.daemon.stack_api.history import diff, history, rollback
 from composer.daemon.stack_api.stacks import Stacks, Verb
 from composer.engine.errors import NotFound
@@ -58,10 +58,10 @@ VERBS: dict[str, Verb] = {
     "logs": logs.logs,
     "drift": drift.drift,
     "why": why.why,
-    "jobs": jobverbs.jobs,
-    "jobs_history": jobverbs.history,
-    "jobs_run": jobverbs.run,
-    "jobs_logs": jobverbs.logs,
+    "jobs": job_verbs.jobs,
+    "jobs_history": job_verbs.history,
+    "jobs_run": job_verbs.run,
+    "jobs_logs": job_verbs.logs,
 }
 
 

@@ -27,7 +27,7 @@ from composer.reconcile.execute import Cancelled
 from composer.reconcile.render import Site
 
 if TYPE_CHECKING:
-    from composer.daemon.stack_api.jobs import Jobs
+    from composer.daemon.stack_api.jobs.jobs import Jobs
 
 Verb = Callable[["Stacks", Call], Coroutine[Any, Any, Line | None]]
 _END: Line = {}

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from composer.daemon.stack_api import run as one_off_run
 from composer.daemon.stack_api.call import Call, Line
-from composer.daemon.stack_api.jobruns import DONE, ENDED, FAILED, OUTPUT, JobRuns, Run
+from composer.daemon.stack_api.jobs.runs import DONE, ENDED, FAILED, OUTPUT, JobRuns, Run
 from composer.daemon.stack_api.stacks import Stacks
 from composer.engine.errors import EngineError, NotFound
 from composer.engine.model import Container, LogOptions

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from composer.daemon.stack_api.jobrun import carry_out, end
-from composer.daemon.stack_api.jobruns import FAILED, MISSED, RUNNING, SKIPPED, JobRow, JobRuns, Run
+from composer.daemon.stack_api.jobs.carry import carry_out, end
+from composer.daemon.stack_api.jobs.runs import FAILED, MISSED, RUNNING, SKIPPED, JobRow, JobRuns, Run
 from composer.daemon.stack_api.stacks import Stacks
 from composer.engine.errors import Conflict, NotFound
 from composer.errors import ComposerError
