@@ -100,41 +100,37 @@ class _Planner:
 
     def _networks(self) -> None:
         used = {name for service in self.chosen for name in service.replicas.networks}
-        for ref, resource in sorted(self.want.items()):
-            if ref.kind != "network" or ref.name not in used or resource.external:
-                continue
-            live = self.have.get(ref)
-            if live is None:
-                self.barrier.append(self.draft.add(Action("create", ref, "it does not exist")))
-            elif live.project != self.project:
-                self.draft.notes.append(
-                    f"a network with name {ref.name} exists but was not created for project {self.project!r}; "
-                    "set `external: true` to use an existing network"
-                )
-            elif live.hash and live.hash != resource.hash:
-                self.replaced_networks.add(ref.name)
-                removed = Action("remove", ref, "its configuration changed", id=live.id, force=True)
-                self.draft.add(removed)
-                self.barrier.append(self.draft.add(Action("create", ref, "its configuration changed", (removed.key,))))
+        foreign = (
+            "a network with name {name} exists but was not created for project {project!r}; set `external: true` to use an existing network"
+        )
+        for ref, live in self._altered("network", used, foreign):
+            self.replaced_networks.add(ref.name)
+            removed = self.draft.add(Action("remove", ref, "its configuration changed", id=live.id, force=True))
+            self.barrier.append(self.draft.add(Action("create", ref, "its configuration changed", (removed,))))
 
     def _volumes(self) -> None:
         used = {name for service in self.chosen for name in service.replicas.volumes}
+        foreign = "volume {name!r} already exists but was not created by this project; use `external: true` to use an existing volume"
+        for ref, _ in self._altered("volume", used, foreign):
+            self.draft.notes.append(
+                f"Volume {ref.name!r} exists but doesn't match configuration in compose file; it keeps its data. "
+                "`down -v` removes it, the next `up` makes it as the file says."
+            )
+
+    def _altered(self, kind: str, used: set[str], foreign: str) -> list[tuple[Ref, Live]]:
+        """What is ours, and not as it should be. What is not there is made, what is another's is told by ``foreign`` and used."""
+        altered: list[tuple[Ref, Live]] = []
         for ref, resource in sorted(self.want.items()):
-            if ref.kind != "volume" or ref.name not in used or resource.external:
+            if ref.kind != kind or ref.name not in used or resource.external:
                 continue
             live = self.have.get(ref)
             if live is None:
                 self.barrier.append(self.draft.add(Action("create", ref, "it does not exist")))
             elif live.project != self.project:
-                self.draft.notes.append(
-                    f"volume {ref.name!r} already exists but was not created by this project; "
-                    "use `external: true` to use an existing volume"
-                )
+                self.draft.notes.append(foreign.format(name=ref.name, project=self.project))
             elif live.hash and live.hash != resource.hash:
-                self.draft.notes.append(
-                    f"Volume {ref.name!r} exists but doesn't match configuration in compose file; it keeps its data. "
-                    "`down -v` removes it, the next `up` makes it as the file says."
-                )
+                altered.append((ref, live))
+        return altered
 
     # What becomes of the containers.
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from composer.daemon.stack_api.jobs.runs import JobRuns
 from composer.daemon.stack_api.jobs.jobs import Jobs
+from composer.daemon.stack_api.jobs.runs import JobRuns
 from composer.engine.memory import MemoryEngine
 from tests.stack_api.daemon import Client, daemon, eventually
 

@@ -11,8 +11,8 @@ from composer.daemon.gitops_api import GitopsApi
 from composer.daemon.logs import DaemonLog
 from composer.daemon.router import Route
 from composer.daemon.stack_api.healing import Healing
-from composer.daemon.stack_api.jobs.runs import JobRuns
 from composer.daemon.stack_api.jobs.jobs import Jobs
+from composer.daemon.stack_api.jobs.runs import JobRuns
 from composer.daemon.stack_api.routes import routes
 from composer.daemon.stack_api.stacks import Place, Stacks
 from composer.daemon.stack_api.told import Told

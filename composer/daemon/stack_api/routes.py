@@ -24,8 +24,8 @@ from composer.daemon.stack_api import (
     watching,
     why,
 )
-from composer.daemon.stack_api.jobs import verbs as job_verbs
 from composer.daemon.stack_api.history import diff, history, rollback
+from composer.daemon.stack_api.jobs import verbs as job_verbs
 from composer.daemon.stack_api.stacks import Stacks, Verb
 from composer.engine.errors import NotFound
 

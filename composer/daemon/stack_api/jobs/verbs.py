@@ -7,8 +7,8 @@ from typing import Any
 from composer.daemon.stack_api.call import Call
 from composer.daemon.stack_api.drift import stamp
 from composer.daemon.stack_api.jobs.carry import output
-from composer.daemon.stack_api.jobs.runs import RUNNING, Run
 from composer.daemon.stack_api.jobs.jobs import Jobs
+from composer.daemon.stack_api.jobs.runs import RUNNING, Run
 from composer.daemon.stack_api.stacks import Stacks
 from composer.daemon.stack_api.subject import subject
 from composer.engine.errors import EngineError, InvalidArgument, NotFound
