@@ -1,8 +1,8 @@
 """What to do so that what is becomes what should be: ``plan(want, have, policy) -> Plan``. Pure; same input, same Plan, byte for byte.
 
-Rules: a network or volume is made before any container; what goes (orphans) goes before what comes is made. A replacement is made
-under a name of its own, then the old container is stopped and removed, then the new one takes its name and starts, so a failure or a
-crash loses neither the old container nor its anonymous volumes. `depends_on` orders starts by wait actions; it is in no hash.
+Rules: a network or volume is made before the containers that use it; what goes (orphans) goes before what comes is made. A replacement
+is made under a name of its own, then the old container is stopped and removed, then the new one takes its name and starts, so a failure
+or a crash loses neither the old container nor its anonymous volumes. `depends_on` orders starts by wait actions; it is in no hash.
 What the project does not own is never touched. Source: DESIGN "Planner rules"; convergence.go of docker compose 2.40 for what users expect.
 """
 
@@ -34,7 +34,7 @@ class _Planner:
         # what others wait for to be done is not waited for to run, as docker compose's `up --wait` has it
         needs = [need for service in self.services.values() for need in service.needs]
         self.one_shots = {need.service for need in needs if need.condition == COMPLETED}
-        self.barrier: list[str] = []  # what every creation waits for
+        self.orphans: list[str] = []  # removals that every creation waits for
         self.replaced_networks: set[str] = set()
         self.rolled: dict[str, str] = {}  # service -> key of the action that brings its containers up to date
         self.lives: dict[str, list[Live]] = {}
@@ -81,7 +81,7 @@ class _Planner:
             )
             return
         for live in orphans:
-            self.barrier.append(self._remove(live, "its service is not in the stack"))
+            self.orphans.append(self._remove(live, "its service is not in the stack"))
 
     def _remove(self, live: Live, cause: str, after: Sequence[str] = ()) -> str:
         first = list(after)
@@ -106,7 +106,7 @@ class _Planner:
         for ref, live in self._altered("network", used, foreign):
             self.replaced_networks.add(ref.name)
             removed = self.draft.add(Action("remove", ref, "its configuration changed", id=live.id, force=True))
-            self.barrier.append(self.draft.add(Action("create", ref, "its configuration changed", (removed,))))
+            self.draft.add(Action("create", ref, "its configuration changed", (removed,)))
 
     def _volumes(self) -> None:
         used = {name for service in self.chosen for name in service.replicas.volumes}
@@ -125,7 +125,7 @@ class _Planner:
                 continue
             live = self.have.get(ref)
             if live is None:
-                self.barrier.append(self.draft.add(Action("create", ref, "it does not exist")))
+                self.draft.add(Action("create", ref, "it does not exist"))
             elif live.project != self.project:
                 self.draft.notes.append(foreign.format(name=ref.name, project=self.project))
             elif live.hash and live.hash != resource.hash:
@@ -188,7 +188,7 @@ class _Planner:
             "roll",
             service.ref,
             f"{cause}; {self._manner(service, len(fates_), carried=carried)}",
-            (*self.barrier, *edges),
+            (*self._before(service), *edges),
             tuple(softly),
             service=service.ref.name,
             timeout=self.policy.timeout,
@@ -209,6 +209,12 @@ class _Planner:
         order = "start-first" if rollout.forward.start_first and not alone else "stop-first"
         return f"{count} container{'' if count == 1 else 's'}, {at_once} at a time, {order}"
 
+    def _before(self, service: Resource) -> list[str]:
+        """What goes before a container of the service: orphans removed, its networks and volumes made. Not those of others: the edges
+        of a thousand services with a volume each would be a million."""
+        networks = [key("create", Ref("network", name)) for name in service.replicas.networks]
+        return [*self.orphans, *networks, *(key("create", Ref("volume", name)) for name in service.replicas.volumes)]
+
     def _creation(self, service: Resource, fate: Fate, after: Sequence[str] = ()) -> Action:
         lent = [
             key("create", other.ref)
@@ -223,7 +229,7 @@ class _Planner:
             "create",
             fate.ref,
             fate.cause,
-            (*self.barrier, *lent, *after),
+            (*self._before(service), *lent, *after),
             service=service.ref.name,
             number=fate.number,
             old=old.id if old is not None and not fate.first_remove else "",
@@ -290,7 +296,7 @@ class _Planner:
         return "start", "it was stopped" if live.by_request else f"it has exited ({live.exit_code})"
 
     def _start(self, service: Resource, fate: Fate, verb: str, cause: str) -> Action:
-        edges = [key("create", fate.ref), key("rename", fate.ref), *self.barrier]
+        edges = [key("create", fate.ref), key("rename", fate.ref), *self._before(service)]
         edges += [key("connect", fate.ref, name) for name in service.replicas.networks]
         needed, softly = self._needed(service)
         edges += needed
